@@ -1,0 +1,1 @@
+//! The control API: versioned types, server routes and client

@@ -1,0 +1,1 @@
+//! Which node gets the next gridlet: placement policies without I/O

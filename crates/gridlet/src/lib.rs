@@ -1,0 +1,26 @@
+//! Application managers: what Outlast knows about a program so that it can split its work, check
+//! and join its results, and show what there is so far (GINGER, section 4.2).
+//!
+//! ```text
+//!  command line ──Application::open──▶ ApplicationManager ──gridlets()──▶ boxes of cells
+//!                                        │ recipe(gridlet, cells) ──▶ what a worker runs
+//!   worker's CellOutput ──check, agree──▶│ (verdicts for `verify`)
+//!   accepted outputs ───preview, merge──▶│ picture so far, the output files
+//! ```
+//!
+//! A worker knows nothing about applications: it runs a [`Recipe`], collects files as the recipe
+//! says, and ships a [`CellOutput`] for each cell. So a new application is code at the submitter
+//! only. All of it is pure: files come in through [`SourceFiles`] and [`Blobs`], and leave through
+//! [`Sink`].
+
+pub mod apps;
+mod manager;
+mod output;
+mod recipe;
+
+pub use manager::{
+    Application, ApplicationManager, Blobs, CommandLine, Gridlet, InputFile, Merged, OpenError,
+    Preview, Registry, ResultError, Results, Sample, Sink, SourceFiles, SplitHint,
+};
+pub use output::{CellOutput, Content, OutFile, OutputError};
+pub use recipe::{Collect, ExitRule, Harvest, InputMode, Program, Recipe, Step};

@@ -1,0 +1,1 @@
+//! The daemon: sole owner of clock, network and disk

@@ -1,0 +1,1 @@
+//! The operating system: every unsafe block of Outlast, behind safe functions

@@ -1,0 +1,1 @@
+//! Who is in the grid: membership without I/O

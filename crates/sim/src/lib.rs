@@ -1,0 +1,1 @@
+//! A seeded world of many peers with a network that fails
