@@ -22,5 +22,5 @@ pub use manager::{
     Application, ApplicationManager, Blobs, CommandLine, Gridlet, InputFile, Merged, OpenError,
     Preview, Registry, ResultError, Results, Sample, Sink, SourceFiles, SplitHint,
 };
-pub use output::{CellOutput, Content, OutFile, OutputError};
+pub use output::{CellOutput, Content, OutFile, OutputError, is_inner_path};
 pub use recipe::{Collect, ExitRule, Harvest, InputMode, Program, Recipe, Step};
