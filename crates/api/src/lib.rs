@@ -1,1 +1,9 @@
-//! The control API: versioned types, server routes and client
+//! The control API: versioned types, server routes and client.
+
+mod control;
+mod error;
+pub mod limits;
+pub mod types;
+
+pub use control::{Answer, Control};
+pub use error::{ApiError, ErrorCode};

@@ -1,0 +1,472 @@
+//! What travels over the control API, as JSON.
+//!
+//! Requests refuse unknown fields: a client that asks an older daemon for something it doesn't
+//! know must hear about it. Replies tolerate them, so a newer daemon may say more. Times that end
+//! in `_s` are seconds; points in time are seconds since 1970.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A node, as it sees itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeStatus {
+    /// Its public key, 64 hexadecimal digits.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// Version of Outlast.
+    pub version: String,
+    /// What others give to `--join`: its key and addresses.
+    pub ticket: String,
+    /// Where it can be reached.
+    pub addresses: Vec<String>,
+    /// How long it has been running.
+    pub uptime_s: f64,
+    /// Gridlets that it runs at a time.
+    pub slots: u32,
+    /// Of those, in use.
+    pub busy: u32,
+    /// Jobs submitted here that haven't ended.
+    pub running_jobs: u32,
+    /// Other nodes that it knows to be alive.
+    pub members: u32,
+    /// It is leaving.
+    pub draining: bool,
+    /// Where it keeps everything.
+    pub data_dir: String,
+    /// What it counted: frames dropped, leases expired …
+    pub counters: BTreeMap<String, u64>,
+}
+
+/// What this node thinks of another one's presence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// This node itself.
+    #[serde(rename = "self")]
+    Myself,
+    /// Heard of lately.
+    Alive,
+    /// Silent for a while.
+    Suspect,
+    /// Silent for long, or it said goodbye.
+    Gone,
+}
+
+/// A node, as another one knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NodeRow {
+    /// Its public key, 64 hexadecimal digits.
+    pub id: String,
+    /// A name for people; chosen by itself.
+    pub name: String,
+    /// Version of Outlast that it says it runs.
+    pub version: String,
+    /// Where it can be reached.
+    pub addresses: Vec<String>,
+    /// Whether it is there.
+    pub state: NodeState,
+    /// It said that it is leaving.
+    pub draining: bool,
+    /// Gridlets that it runs at a time.
+    pub slots: u32,
+    /// Of those, free.
+    pub free: u32,
+    /// Processor cores.
+    pub cores: u32,
+    /// Run-queue length over the last minute.
+    pub load: f64,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Floating-point operations per second of one core; 0 if not measured.
+    pub flops: u64,
+    /// How far its answers are believed, 0 to 1.
+    pub credibility: f64,
+    /// Cells that it answered and that were accepted.
+    pub right: u64,
+    /// Cells that it answered otherwise than what was accepted.
+    pub wrong: u64,
+    /// It gets no more work from here.
+    pub blacklisted: bool,
+    /// Since it was last heard; absent for this node itself.
+    pub last_seen_s: Option<f64>,
+}
+
+/// When replicas are handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Another one only while no quorum can be reached.
+    #[default]
+    Incremental,
+    /// All that a quorum needs at the start.
+    AllAtOnce,
+}
+
+/// How results are to be verified; what is absent, the daemon decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct VerificationSpec {
+    /// Answers that have to agree.
+    pub quorum: Option<u32>,
+    /// Answers to ask for at most before a cell is given up.
+    pub max_answers: Option<u32>,
+    /// Samples that the submitter computes itself for each gridlet.
+    pub samples: Option<u32>,
+    /// When replicas are handed out.
+    pub schedule: Option<Schedule>,
+}
+
+/// One dimension of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Param {
+    /// What `{name}` stands for in the command.
+    pub name: String,
+    /// A list `a,b,c` or a range `1..100`, as typed.
+    pub values: String,
+}
+
+/// A job to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobSpec {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// The folder that relative paths refer to; absolute.
+    pub cwd: String,
+    /// Variables for the program, besides a minimal environment.
+    pub env: BTreeMap<String, String>,
+    /// Files or folders to stage.
+    pub inputs: Vec<String>,
+    /// A file that becomes the program's standard input.
+    pub stdin: Option<String>,
+    /// Where results go.
+    pub output: Option<String>,
+    /// Files that the program writes; empty: all that it creates.
+    pub outputs: Vec<String>,
+    /// The dimensions of a sweep, in order.
+    pub params: Vec<Param>,
+    /// The application; absent: the first that recognises the command.
+    pub app: Option<String>,
+    /// Other options for the application.
+    pub options: BTreeMap<String, String>,
+    /// How results are to be verified.
+    pub verification: VerificationSpec,
+    /// Into how many gridlets to split, if the application can.
+    pub gridlets: Option<u32>,
+    /// A name for people.
+    pub name: Option<String>,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// No gridlet was handed out yet.
+    Queued,
+    /// Gridlets are being worked on.
+    Running,
+    /// All is accepted, the output is being written.
+    Merging,
+    /// The output is there.
+    Done,
+    /// It can't be done.
+    Failed,
+    /// Somebody ended it.
+    Cancelled,
+}
+
+impl JobState {
+    /// Whether nothing more will happen.
+    pub const fn ended(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+
+    /// As in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Merging => "merging",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Why a job failed, as far as a client acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// No node has the program.
+    NoProgram,
+    /// The program failed wherever it ran.
+    Program,
+    /// Answers contradict each other and no quorum came about.
+    Verification,
+    /// The output couldn't be written.
+    Output,
+    /// Anything else.
+    Other,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// For people.
+    pub message: String,
+}
+
+/// A job in a few numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobSummary {
+    /// Its number, 16 hexadecimal digits.
+    pub id: String,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Its application.
+    pub app: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Where it stands.
+    pub state: JobState,
+    /// When it was submitted, in seconds since 1970.
+    pub created: u64,
+    /// From its submission to its end, or to now.
+    pub elapsed_s: f64,
+    /// Grows whenever anything else here changed, but for the times. Starts anew, higher, after a restart.
+    pub version: u64,
+    /// Gridlets that it was split into.
+    pub gridlets_total: u32,
+    /// Gridlets of which every cell is accepted.
+    pub gridlets_done: u32,
+    /// Cells that it has.
+    pub cells_total: u32,
+    /// Cells that are accepted.
+    pub cells_accepted: u32,
+    /// Answers for cells that were found wrong or unusable.
+    pub answers_rejected: u64,
+    /// Leases that are out.
+    pub running_leases: u32,
+    /// How long it will take from now, if that can be told.
+    pub eta_s: Option<f64>,
+    /// Exit code that the whole deserves, once it is done.
+    pub exit: Option<i32>,
+    /// Why it failed.
+    pub error: Option<JobFailure>,
+    /// What the user should know, one sentence each; grows only.
+    pub notes: Vec<String>,
+    /// Files and folders that were written, as the command names them.
+    pub files: Vec<String>,
+}
+
+/// How a job is verified, as decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VerificationPolicy {
+    /// Answers that have to agree.
+    pub quorum: u32,
+    /// Answers to ask for at most before a cell is given up.
+    pub max_answers: u32,
+    /// Samples that the submitter computes itself for each gridlet.
+    pub samples: u32,
+    /// When replicas are handed out.
+    pub schedule: Schedule,
+}
+
+/// What verification did so far. All count cells, except where it says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VerificationStats {
+    /// Answers that arrived in time.
+    pub answers: u64,
+    /// Accepted because a quorum agreed.
+    pub accepted_by_quorum: u64,
+    /// Accepted from a node that is trusted.
+    pub accepted_trusted: u64,
+    /// Samples that agreed with an answer.
+    pub samples_passed: u64,
+    /// Samples that contradicted one.
+    pub samples_failed: u64,
+    /// Samples that couldn't be computed here.
+    pub samples_unavailable: u64,
+    /// Answers under an attempt that was superseded; dropped.
+    pub late_answers: u64,
+    /// Leases that were lost.
+    pub expired_leases: u64,
+}
+
+/// How an answer was found to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// Others agreed on something else.
+    Vote,
+    /// It contradicts what the submitter computed.
+    Sample,
+    /// It is no result at all.
+    Invalid,
+}
+
+/// A node that was wrong about a gridlet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WrongAnswer {
+    /// The node's key.
+    pub node: String,
+    /// Its name, if it is known.
+    pub name: String,
+    /// The gridlet.
+    pub gridlet: u32,
+    /// How many cells of it.
+    pub cells: u32,
+    /// The first of those, in atoms: `pixels 0..160 × 64..96`.
+    pub first: String,
+    /// How it was found out.
+    pub proof: Proof,
+    /// What was wrong with it, if there is more to say.
+    pub detail: Option<String>,
+}
+
+/// What a node did for a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerRow {
+    /// The node's key.
+    pub node: String,
+    /// Its name, if it is known.
+    pub name: String,
+    /// Leases that it got.
+    pub leases: u64,
+    /// Cells that it answered.
+    pub answered: u64,
+    /// Of those, agreeing with what was accepted.
+    pub accepted: u64,
+    /// Of those, found wrong.
+    pub wrong: u64,
+}
+
+/// A gridlet in a few numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GridletRow {
+    /// Its number.
+    pub id: u32,
+    /// Its atoms, as in [`WrongAnswer::first`].
+    pub atoms: String,
+    /// Cells that it has.
+    pub cells: u32,
+    /// Cells that are accepted.
+    pub accepted: u32,
+    /// Leases granted for it so far.
+    pub attempts: u32,
+    /// Who has it now: names, or short keys.
+    pub running_on: Vec<String>,
+}
+
+/// Which gridlets a [`JobDetail`] is to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Page {
+    /// The first one.
+    pub offset: u32,
+    /// How many; at most [`limits::PAGE`](crate::limits::PAGE).
+    pub limit: u32,
+}
+
+impl Page {
+    /// No gridlets.
+    pub const NONE: Self = Self { offset: 0, limit: 0 };
+}
+
+/// All about a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobDetail {
+    /// In a few numbers.
+    pub summary: JobSummary,
+    /// How it is verified.
+    pub policy: VerificationPolicy,
+    /// What verification did.
+    pub verification: VerificationStats,
+    /// Who was wrong, and where; at most [`limits::ROWS`](crate::limits::ROWS).
+    pub wrong: Vec<WrongAnswer>,
+    /// Who worked on it; at most [`limits::ROWS`](crate::limits::ROWS).
+    pub workers: Vec<WorkerRow>,
+    /// The page of gridlets that was asked for; there are `summary.gridlets_total`.
+    pub gridlets: Vec<GridletRow>,
+}
+
+/// A line of a job's log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LogEntry {
+    /// Seconds since 1970.
+    pub time: f64,
+    /// The node that it is about, by name or short key.
+    pub node: Option<String>,
+    /// What happened; may have several lines (the end of a program's standard error).
+    pub text: String,
+}
+
+/// A program's output stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputName {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl OutputName {
+    /// As in the address.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// A part of a program's output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutputPart {
+    /// Its bytes, from the offset that was asked for; at most
+    /// [`limits::OUTPUT_PART`](crate::limits::OUTPUT_PART). Empty: there are no more.
+    pub bytes: Vec<u8>,
+    /// Bytes of the whole.
+    pub total: u64,
+}
+
+/// A picture, or text, of what is accepted so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviewFile {
+    /// `image/png`, `text/plain` …
+    pub media_type: String,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// The answer to a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Submitted {
+    /// The job's number.
+    pub id: String,
+}
+
+/// How to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DownRequest {
+    /// Finish or hand back what runs here; otherwise leave at once.
+    pub drain: bool,
+    /// How long that may take.
+    pub timeout_s: f64,
+}
+
+/// Whom to get in touch with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinRequest {
+    /// A ticket that another node's `status` printed.
+    pub ticket: String,
+}
