@@ -1,1 +1,25 @@
-//! The operating system: every unsafe block of Outlast, behind safe functions
+//! The operating system: every unsafe block of Outlast, behind safe functions.
+//!
+//! - [`process`]: start a program in a session of its own, bound to the life of the daemon, and
+//!   end it with everything it started.
+//! - [`orphans`]: what a previous life of the daemon left running.
+//! - [`lock`]: one daemon for one data directory.
+//! - [`host`]: what this machine has: cores, memory, space, load, addresses.
+//!
+//! Linux only. Nothing here knows of jobs or networks.
+
+#![allow(unsafe_code)]
+
+pub mod host;
+pub mod lock;
+pub mod orphans;
+pub mod process;
+
+pub use lock::{FolderLock, LockError, lock_folder};
+pub use process::{Child, Ending, Group, Spawn, SpawnError, find_program, spawn};
+
+/// Whether an error says that there is no room: no space, no quota, or no inode left.
+pub fn is_disk_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,135 @@
+//! What this machine has.
+
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// Processor cores that this process may use: its affinity and its control group's quota count.
+pub fn cores() -> u32 {
+    // The standard library looks at sched_getaffinity and at cpu.max (v2) or cpu.cfs_quota_us (v1).
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX))
+}
+
+/// Memory that this process may use, in bytes: the machine's, or its control group's limit if that is less.
+pub fn memory_bytes() -> u64 {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    let total = total.map_or(0, |kib| kib << 10);
+    let groups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    limit_files(&groups)
+        .iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok())
+        .fold(total, u64::min)
+}
+
+/// Files that may hold a memory limit, for the process's groups and all groups above them.
+fn limit_files(groups: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (roots, file): (&[&str], _) = if controllers.is_empty() {
+            (&["/sys/fs/cgroup", "/sys/fs/cgroup/unified"], "memory.max")
+        } else if controllers.split(',').any(|c| c == "memory") {
+            (&["/sys/fs/cgroup/memory"], "memory.limit_in_bytes")
+        } else {
+            continue;
+        };
+        let path = Path::new(path.trim_start_matches('/'));
+        for root in roots {
+            files.extend(path.ancestors().map(|group| Path::new(root).join(group).join(file)));
+        }
+    }
+    files
+}
+
+/// Run-queue length over the last minute, in thousandths.
+pub fn load_milli() -> u32 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok());
+    (load.unwrap_or(0.0) * 1000.0) as u32
+}
+
+/// The machine's name, or `localhost`.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// Space for ordinary users on the file system of `path`, in bytes.
+///
+/// # Errors
+/// If there is no such path.
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    let stat = nix::sys::statvfs::statvfs(path)?;
+    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+/// Addresses of this machine's interfaces that are up, loopback last, IPv6 link-local left out:
+/// those mean nothing without an interface's name.
+///
+/// # Errors
+/// If the kernel can't say.
+pub fn interface_addresses() -> io::Result<Vec<IpAddr>> {
+    use nix::net::if_::InterfaceFlags;
+    let mut addresses = Vec::new();
+    for interface in nix::ifaddrs::getifaddrs()? {
+        if !interface.flags.contains(InterfaceFlags::IFF_UP) {
+            continue;
+        }
+        let Some(address) = interface.address else { continue };
+        if let Some(v4) = address.as_sockaddr_in() {
+            addresses.push(IpAddr::V4(v4.ip()));
+        } else if let Some(v6) = address.as_sockaddr_in6() {
+            addresses.push(IpAddr::V6(v6.ip()));
+        }
+    }
+    addresses.retain(|address| match address {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    });
+    addresses.sort_by_key(|address| (address.is_loopback(), *address));
+    addresses.dedup();
+    Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_has_something() {
+        assert!(cores() >= 1);
+        assert!(memory_bytes() > 1 << 20);
+        assert!(!hostname().is_empty());
+        assert!(free_space(Path::new("/")).is_ok());
+        assert!(free_space(Path::new("/no/such/folder")).is_err());
+        load_milli();
+    }
+
+    #[test]
+    fn loopback_is_last_among_the_addresses() {
+        let addresses = interface_addresses().unwrap();
+        assert!(addresses.is_sorted_by_key(IpAddr::is_loopback), "{addresses:?}");
+    }
+
+    #[test]
+    fn limits_of_all_groups_above_count() {
+        let files = limit_files("4:memory:/a/b\n3:cpuset:/\n0::/x\n");
+        let expected = [
+            "/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/a/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/x/memory.max",
+            "/sys/fs/cgroup/memory.max",
+            "/sys/fs/cgroup/unified/x/memory.max",
+            "/sys/fs/cgroup/unified/memory.max",
+        ];
+        assert_eq!(files, expected.map(PathBuf::from));
+    }
+}
