@@ -19,6 +19,8 @@ pub enum ErrorCode {
     Unavailable,
     /// It took too long. HTTP 504.
     Timeout,
+    /// A request that the daemon doesn't know: it is of another version. HTTP 404.
+    Unsupported,
     /// Our fault, or the disk's. HTTP 500. Also what this build doesn't know.
     #[serde(other)]
     Internal,
@@ -29,7 +31,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
-            Self::NotFound => 404,
+            Self::NotFound | Self::Unsupported => 404,
             Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::Unavailable => 503,

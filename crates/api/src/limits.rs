@@ -30,11 +30,15 @@ pub const REQUEST: Duration = Duration::from_secs(600);
 /// How long a daemon may take to accept a connection before it counts as dead.
 pub const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long a client may take to send a request's head: a silent one holds a connection.
-pub const HEAD: Duration = Duration::from_secs(30);
+/// How long requests in flight may go on once the daemon ends: a long poll would hold it for
+/// [`WAIT`].
+pub const GRACE: Duration = Duration::from_millis(500);
 
 /// Connections served at a time; more wait in the kernel's queue.
 pub const CONNECTIONS: usize = 256;
+
+/// Connections that wait in the kernel's queue.
+pub const BACKLOG: u32 = 128;
 
 /// Bytes of a unix socket's path that every system accepts, without the closing zero.
 pub const SOCKET_PATH_BYTES: usize = 107;
