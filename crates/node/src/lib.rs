@@ -1,1 +1,10 @@
-//! The daemon: sole owner of clock, network and disk
+//! The daemon: sole owner of clock, network and disk.
+//!
+//! The thinking is done by pure crates; here are the parts that do things, each with its own
+//! errors and without knowledge of the others' business:
+//!
+//! - [`store`]: blobs by content hash.
+//! - [`journal`]: what has to survive a restart.
+
+pub mod journal;
+pub mod store;
