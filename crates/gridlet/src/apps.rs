@@ -1,1 +1,28 @@
 //! The applications that come with Outlast.
+//!
+//! Answers of `sweep` and `command` have the same form: [`STDOUT`] and [`STDERR`] hold the streams
+//! (a worker may leave an empty one out), and each file of the program's own is there under
+//! [`FILES`], so that no file can be taken for a stream.
+
+mod answer;
+pub mod command;
+mod staging;
+pub mod sweep;
+#[cfg(test)]
+mod testing;
+
+use crate::Registry;
+
+/// The name of standard output in an answer.
+pub const STDOUT: &str = "stdout";
+
+/// The name of standard error in an answer.
+pub const STDERR: &str = "stderr";
+
+/// In front of the path of every file that the program wrote.
+pub const FILES: &str = "files/";
+
+/// All applications, most specific first.
+pub fn registry() -> Registry {
+    Registry::new(vec![Box::new(sweep::Sweep), Box::new(command::Command)])
+}

@@ -90,8 +90,12 @@ pub enum Collect {
         /// Whether the step failed if it isn't there.
         required: bool,
     },
-    /// Every regular file below the step's folder that is no unchanged input, under its own path.
-    Created,
+    /// Every regular file below the step's folder that is no unchanged input, shipped as
+    /// `prefix` followed by its own path.
+    Created {
+        /// Empty, or ends with a slash: keeps the program's files apart from the streams.
+        prefix: String,
+    },
     /// What the program wrote on standard output, as a file of this name.
     Stdout(String),
     /// What the program wrote on standard error, as a file of this name.
