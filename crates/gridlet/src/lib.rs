@@ -16,6 +16,7 @@
 pub mod apps;
 mod manager;
 mod output;
+pub mod picture;
 mod recipe;
 
 pub use manager::{
