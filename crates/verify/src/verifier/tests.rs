@@ -316,6 +316,15 @@ fn a_struck_worker_counts_no_more_and_may_not_answer() {
 }
 
 #[test]
+fn a_struck_workers_vote_does_not_open_the_sampling_of_its_group() {
+    let mut bench = Bench::new(policy(1, 1), &[2]);
+    bench.vote(0, 1, A);
+    bench.strike(1);
+    assert_eq!(bench.vote(1, 2, A), [], "cell 0 has no vote that counts");
+    assert_eq!(wanted(&bench.vote(0, 2, A)).len(), 1);
+}
+
+#[test]
 fn a_cell_is_hopeless_once_when_all_answers_are_spent_and_the_submitter_can_still_decide() {
     let mut bench = Bench::new(Policy { max_answers: 2, ..policy(2, 0) }, &[1]);
     bench.vote(0, 1, A);
@@ -332,7 +341,8 @@ fn a_cell_is_hopeless_once_when_all_answers_are_spent_and_the_submitter_can_stil
 
 #[test]
 fn void_votes_spend_answers() {
-    let mut bench = Bench::new(Policy { max_answers: 2, ..policy(2, 0) }, &[1]);
+    let spare = Policy { max_answers: 2, schedule: Schedule::AllAtOnce, ..policy(2, 0) };
+    let mut bench = Bench::new(spare, &[1]);
     bench.vote(0, 1, A);
     bench.strike(1);
     assert_eq!(bench.demand(0), 1, "only one answer is left");
