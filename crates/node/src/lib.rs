@@ -3,8 +3,10 @@
 //! The thinking is done by pure crates; here are the parts that do things, each with its own
 //! errors and without knowledge of the others' business:
 //!
+//! - [`executor`]: runs the steps of jobs and collects their results.
 //! - [`store`]: blobs by content hash.
 //! - [`journal`]: what has to survive a restart.
 
+pub mod executor;
 pub mod journal;
 pub mod store;

@@ -15,7 +15,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -130,33 +130,23 @@ impl Store {
         Ok(hash)
     }
 
-    /// Stores the bytes of a file and leaves it there. With `link`, the file itself becomes the
-    /// blob if it is on the same file system and has no other name: only for files that nobody
+    /// Stores the bytes of an open file, from its start, and leaves it where it is. With `link`, the file itself becomes the
+    /// blob if it is on the same file system and has one name: only for files that nobody
     /// will write to any more.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`] or [`StoreError::Io`].
-    pub fn put_file(self: &Arc<Self>, file: &Path, link: bool) -> Result<(Hash, u64), StoreError> {
-        let alone =
-            || fs::symlink_metadata(file).is_ok_and(|meta| meta.is_file() && meta.nlink() == 1);
-        if link && alone() {
-            let tmp = self.tmp();
-            if fs::hard_link(file, &tmp.0).is_ok() {
-                let (hash, length) = hash_file(&tmp.0).map_err(StoreError::io(file))?;
-                self.adopt(tmp, hash, length)?;
-                return Ok((hash, length));
-            }
+    pub fn put_file(self: &Arc<Self>, file: &File, link: bool) -> Result<(Hash, u64), StoreError> {
+        let tmp = self.tmp();
+        // With a second name it could be written to through that.
+        let alone = file.metadata().is_ok_and(|meta| meta.nlink() == 1);
+        if link && alone && outlast_os::inner::link_file(file, &tmp.0).is_ok() {
+            let (hash, length) = read_whole(file, |_| Ok(()))?;
+            self.adopt(tmp, hash, length)?;
+            return Ok((hash, length));
         }
-        let mut input = File::open(file).map_err(StoreError::io(file))?;
         let mut writer = self.writer(Hash::from_bytes([0; 32]), u64::MAX)?;
-        let mut buffer = vec![0; CHUNK_BYTES];
-        loop {
-            match input.read(&mut buffer).map_err(StoreError::io(file))? {
-                0 => break,
-                n => writer.write(&buffer[..n])?,
-            }
-        }
-        let (hash, length) = (Hash::from(writer.hasher.finalize()), writer.written);
+        let (hash, length) = read_whole(file, |bytes| writer.append(bytes))?;
         writer.accept(hash)?;
         Ok((hash, length))
     }
@@ -347,18 +337,24 @@ impl outlast_gridlet::Blobs for Store {
     }
 }
 
-fn hash_file(path: &Path) -> io::Result<(Hash, u64)> {
-    let mut file = File::open(path)?;
+/// Reads a file from its start to its end, shows the pieces, and says hash and length.
+fn read_whole(
+    file: &File,
+    mut see: impl FnMut(&[u8]) -> Result<(), StoreError>,
+) -> Result<(Hash, u64), StoreError> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut length = 0;
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((hasher.finalize().into(), length)),
-            n => {
+        match file.read_at(&mut buffer, length) {
+            Ok(0) => return Ok((hasher.finalize().into(), length)),
+            Ok(n) => {
                 hasher.update(&buffer[..n]);
+                see(&buffer[..n])?;
                 length += n as u64;
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(StoreError::io(Path::new("a file to be stored"))(error)),
         }
     }
 }

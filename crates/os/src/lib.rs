@@ -3,6 +3,7 @@
 //! - [`process`]: start a program in a session of its own, bound to the life of the daemon, and
 //!   end it with everything it started.
 //! - [`orphans`]: what a previous life of the daemon left running.
+//! - [`inner`]: files inside a folder that somebody else's program has written.
 //! - [`lock`]: one daemon for one data directory.
 //! - [`host`]: what this machine has: cores, memory, space, load, addresses.
 //!
@@ -11,6 +12,7 @@
 #![allow(unsafe_code)]
 
 pub mod host;
+pub mod inner;
 pub mod lock;
 pub mod orphans;
 pub mod process;

@@ -83,14 +83,14 @@ fn files_are_linked_or_copied_and_stay_where_they_are() {
         let file = folder.path().join(name);
         let bytes = name.repeat(3 << 20);
         fs::write(&file, &bytes).unwrap();
-        let (hash, length) = store.put_file(&file, link).unwrap();
+        let (hash, length) = store.put_file(&File::open(&file).unwrap(), link).unwrap();
         assert_eq!((hash, length), (Hash::of(bytes.as_bytes()), 3 << 20));
         assert_eq!(store.read(&hash).unwrap(), bytes.as_bytes());
         let linked =
             file.metadata().unwrap().ino() == store.path(&hash).unwrap().metadata().unwrap().ino();
         assert_eq!(linked, link);
         // A file with a second name may be written to through that.
-        let (again, _) = store.put_file(&file, link).unwrap();
+        let (again, _) = store.put_file(&File::open(&file).unwrap(), link).unwrap();
         assert_eq!(again, hash);
     }
 }

@@ -1,0 +1,186 @@
+//! One run from its beginning to its end.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outlast_gridlet::{ExitRule, Program};
+use outlast_os::orphans::FOLDER_VARIABLE;
+use outlast_os::{Ending, Spawn, SpawnError, find_program, spawn};
+use outlast_types::limits;
+
+use super::folder::{RunFolder, inner, io_failure};
+use super::harvest::{Harvester, Watch};
+use super::{Control, EventSink, Run, RunEvent, RunFailure, RunOutcome};
+use crate::store::Store;
+
+/// How often a watched folder is looked at: cells take seconds, so a tenth is soon enough and
+/// costs nothing.
+const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A failure with less room than this left is blamed on the disk: programs say so in many ways.
+const FULL_BYTES: u64 = 256 << 10;
+
+/// Where programs are looked for if the daemon has no `PATH` itself.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// A signal that says that a file grew beyond the limit.
+const SIGXFSZ: i32 = 25;
+
+pub(super) fn run(
+    run: &Run,
+    control: &Control,
+    store: &Arc<Store>,
+    events: &EventSink,
+) -> RunOutcome {
+    if control.is_killed() {
+        return RunOutcome::Killed;
+    }
+    let result = attempt(run, control, store, events);
+    if control.is_killed() {
+        return RunOutcome::Killed;
+    }
+    result.unwrap_or_else(|reason| RunOutcome::Failed { reason })
+}
+
+fn attempt(
+    run: &Run,
+    control: &Control,
+    store: &Arc<Store>,
+    events: &EventSink,
+) -> Result<RunOutcome, RunFailure> {
+    let folder = RunFolder::create(run)?;
+    let ship = |output| events(RunEvent::Cell { run: run.id, output });
+    let harvester = Harvester::new(run, &folder, store)?;
+    let mut watch = Watch::new(&run.step);
+
+    let child = start(run, &folder)?;
+    control.started(child.group());
+    let wait_failure = |error: io::Error| RunFailure::Setup(format!("waiting: {error}"));
+    if run.step.watch {
+        while !child.wait(Some(WATCH_INTERVAL)).map_err(wait_failure)? {
+            watch.ship_complete(&harvester, ship);
+        }
+    }
+    let ending = child.finish().map_err(wait_failure)?;
+    if control.is_killed() {
+        return Ok(RunOutcome::Killed);
+    }
+
+    let code = ending.code();
+    let stderr_tail = tail(&folder.stderr);
+    let is_full = || {
+        outlast_os::host::free_space(&folder.work).is_ok_and(|free_bytes| free_bytes < FULL_BYTES)
+    };
+    if ending == Ending::Signalled(SIGXFSZ) {
+        return Err(RunFailure::FileTooLarge(run.file_limit));
+    }
+    if code != 0 && is_full() {
+        return Err(RunFailure::DiskFull);
+    }
+    if run.step.exit == ExitRule::Result || code == 0 {
+        watch.ship_rest(&harvester, code, ship).map_err(|failure| match failure {
+            RunFailure::OutputMissing { .. } if is_full() => RunFailure::DiskFull,
+            RunFailure::OutputMissing { path, .. } => {
+                RunFailure::OutputMissing { path, code, stderr_tail: stderr_tail.clone() }
+            }
+            failure => failure,
+        })?;
+    }
+    Ok(RunOutcome::Exited { code, stderr_tail })
+}
+
+fn start(run: &Run, folder: &RunFolder) -> Result<outlast_os::Child, RunFailure> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(DEFAULT_PATH));
+    let (name, program) = program(run, folder, &path)?;
+    let env = environment(run, folder, &path)?;
+    let stdin = match &run.step.stdin {
+        None => None,
+        Some(name) => {
+            if !run.inputs.files.iter().any(|file| file.path == *name) {
+                return Err(RunFailure::Setup(format!("standard input `{name}` was not staged")));
+            }
+            let file = run.inputs.folder.join(name);
+            Some(File::open(&file).map_err(|error| io_failure(&file, &error))?)
+        }
+    };
+    let spawned = spawn(&Spawn {
+        program: &program,
+        name,
+        args: &run.step.args,
+        env: &env,
+        folder: &folder.work,
+        stdin: stdin.as_ref(),
+        stdout: &folder.stdout,
+        stderr: &folder.stderr,
+        file_limit: Some(run.file_limit),
+        nice: run.nice,
+    });
+    spawned.map_err(|error| match error {
+        SpawnError::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            RunFailure::MissingProgram(name.to_owned())
+        }
+        error => RunFailure::Setup(error.to_string()),
+    })
+}
+
+fn program<'a>(
+    run: &'a Run,
+    folder: &RunFolder,
+    path: &OsString,
+) -> Result<(&'a str, PathBuf), RunFailure> {
+    match &run.step.program {
+        Program::Staged(name) => Ok((name, inner(&folder.work, name)?)),
+        // A relative path would be looked for in the daemon's own folder.
+        Program::Installed(name) if name.contains('/') && !name.starts_with('/') => {
+            Err(RunFailure::MissingProgram(name.clone()))
+        }
+        Program::Installed(name) => find_program(name, path)
+            .map(|file| (name.as_str(), file))
+            .ok_or_else(|| RunFailure::MissingProgram(name.clone())),
+    }
+}
+
+/// The minimal environment, then the step's own on top, then the mark by which a later life of the
+/// daemon knows what it has to kill.
+fn environment(
+    run: &Run,
+    folder: &RunFolder,
+    path: &OsString,
+) -> Result<Vec<(String, String)>, RunFailure> {
+    let home = folder.home.to_string_lossy();
+    let minimal = [
+        ("PATH", path.to_string_lossy()),
+        ("HOME", home.clone()),
+        ("TMPDIR", home),
+        ("LANG", "C.UTF-8".into()),
+    ];
+    let mut env: Vec<(String, String)> =
+        minimal.map(|(name, value)| (name.to_owned(), value.into_owned())).into();
+    let mark = (FOLDER_VARIABLE.to_owned(), run.folder.to_string_lossy().into_owned());
+    for (name, value) in run.step.env.iter().chain([&mark]) {
+        if name.is_empty() || name.contains('=') {
+            return Err(RunFailure::Setup(format!("{name:?} is not a variable's name")));
+        }
+        env.retain(|(other, _)| other != name);
+        env.push((name.clone(), value.clone()));
+    }
+    Ok(env)
+}
+
+/// The last bytes of a file as text.
+fn tail(file: &File) -> String {
+    let read = || {
+        let length = file.metadata()?.len();
+        let start = length.saturating_sub(limits::LOG_TAIL_BYTES as u64);
+        let mut bytes = vec![0; usize::try_from(length - start).unwrap_or(0)];
+        let read = file.read_at(&mut bytes, start)?;
+        bytes.truncate(read);
+        Ok::<_, io::Error>(bytes)
+    };
+    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,196 @@
+//! The jobs submitted at this node: what is kept of each, and where its results are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+
+use outlast_gridlet::{ApplicationManager, Blobs, CellOutput, CommandLine, Registry, Results};
+use outlast_job::JobSpec;
+use outlast_job::wire::ManifestRef;
+use outlast_types::{CellId, Hash, JobId, Time, wire};
+use outlast_verify::{Class, Policy};
+
+use crate::journal::Journal;
+use crate::store::Store;
+
+/// A job's record and answers are written by this node only; the limit is against a damaged file.
+const RECORD_BYTES: usize = 256 << 20;
+
+/// No class was accepted yet.
+const NONE: u16 = u16::MAX;
+
+/// What the journal keeps of a job besides its facts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct JobRecord {
+    pub(crate) app: String,
+    pub(crate) state: Vec<u8>,
+    pub(crate) manifest: ManifestRef,
+    /// Blobs of the inputs, so that they are kept while the job needs them.
+    pub(crate) blobs: Vec<Hash>,
+    pub(crate) policy: Policy,
+    pub(crate) seed: u64,
+    pub(crate) created: Time,
+    pub(crate) command: CommandLine,
+    pub(crate) cwd: String,
+    pub(crate) name: Option<String>,
+}
+
+impl JobRecord {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, wire::FrameError> {
+        wire::encode(self, RECORD_BYTES)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, wire::FrameError> {
+        wire::decode(bytes, RECORD_BYTES)
+    }
+
+    /// The job as the coordinator wants it.
+    pub(crate) fn spec(
+        &self,
+        id: JobId,
+        registry: &Registry,
+    ) -> Result<JobSpec, outlast_gridlet::OpenError> {
+        let application = registry.choose(Some(&self.app), &self.command)?;
+        Ok(self.spec_with(id, application.restore(&self.state)?))
+    }
+
+    pub(crate) fn spec_with(&self, id: JobId, manager: Arc<dyn ApplicationManager>) -> JobSpec {
+        let Self { manifest, policy, seed, created, .. } = self;
+        JobSpec {
+            id,
+            manager,
+            manifest: *manifest,
+            policy: *policy,
+            seed: *seed,
+            created: *created,
+        }
+    }
+}
+
+/// An answer as the journal has it.
+pub(crate) fn encode_output(output: &CellOutput) -> Result<Vec<u8>, wire::FrameError> {
+    wire::encode(output, RECORD_BYTES)
+}
+
+/// A job that this node coordinates.
+pub(crate) struct JobFiles {
+    pub(crate) id: JobId,
+    pub(crate) record: JobRecord,
+    pub(crate) manager: Arc<dyn ApplicationManager>,
+    /// It was begun by an earlier life of this daemon: the journal may know more than memory.
+    pub(crate) recovered: bool,
+    /// Class accepted for each cell.
+    accepted: RwLock<Vec<u16>>,
+}
+
+impl JobFiles {
+    pub(crate) fn new(id: JobId, record: JobRecord, manager: Arc<dyn ApplicationManager>, recovered: bool) -> Self {
+        let accepted = RwLock::new(vec![NONE; manager.grid().cells() as usize]);
+        Self { id, record, manager, recovered, accepted }
+    }
+
+    pub(crate) fn accept(&self, cell: CellId, class: Class) {
+        let mut accepted = self.accepted.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = accepted.get_mut(cell.index()) {
+            *slot = class.0;
+        }
+    }
+
+    pub(crate) fn accepted(&self, cell: CellId) -> Option<u16> {
+        let accepted = self.accepted.read().unwrap_or_else(PoisonError::into_inner);
+        accepted.get(cell.index()).copied().filter(|&class| class != NONE)
+    }
+}
+
+/// All jobs that this node coordinates.
+#[derive(Default)]
+pub(crate) struct Jobs(RwLock<BTreeMap<JobId, Arc<JobFiles>>>);
+
+impl Jobs {
+    pub(crate) fn insert(&self, job: Arc<JobFiles>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(job.id, job);
+    }
+
+    pub(crate) fn get(&self, job: JobId) -> Option<Arc<JobFiles>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&job).cloned()
+    }
+
+    pub(crate) fn remove(&self, job: JobId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&job);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<JobFiles>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+/// A journal that several threads read and the kernel writes.
+pub(crate) type SharedJournal = Arc<RwLock<Journal>>;
+
+/// A job's accepted answers, read where they are.
+pub(crate) struct JournalResults {
+    pub(crate) job: Arc<JobFiles>,
+    pub(crate) journal: SharedJournal,
+    pub(crate) store: Arc<Store>,
+}
+
+impl JournalResults {
+    pub(crate) fn class(&self, cell: CellId, class: u16) -> io::Result<Option<CellOutput>> {
+        read_output(&self.journal, self.job.id, cell, class)
+    }
+}
+
+/// An answer from the journal.
+pub(crate) fn read_output(
+    journal: &SharedJournal,
+    job: JobId,
+    cell: CellId,
+    class: u16,
+) -> io::Result<Option<CellOutput>> {
+    let journal = journal.read().unwrap_or_else(PoisonError::into_inner);
+    let bytes = journal.output(job, cell, class).map_err(io::Error::other)?;
+    bytes.map(|bytes| wire::decode(&bytes, RECORD_BYTES).map_err(io::Error::other)).transpose()
+}
+
+impl Blobs for JournalResults {
+    fn read(&self, hash: &Hash) -> io::Result<Vec<u8>> {
+        self.store.read(hash).map_err(io::Error::other)
+    }
+}
+
+impl Results for JournalResults {
+    fn output(&self, cell: CellId) -> io::Result<Option<CellOutput>> {
+        self.job.accepted(cell).map_or(Ok(None), |class| self.class(cell, class))
+    }
+}
+
+/// Small things said about a job, for `outlast logs`.
+#[derive(Default)]
+pub(crate) struct Logs(RwLock<HashMap<JobId, Vec<outlast_api::types::LogEntry>>>);
+
+/// Entries kept for a job; the middle goes first, since how it began and how it ends is what one looks for.
+const LOG_ENTRIES: usize = 1000;
+const LOG_HEAD: usize = 200;
+
+impl Logs {
+    pub(crate) fn add(&self, job: JobId, node: Option<String>, time: Time, text: String) {
+        let mut logs = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let log = logs.entry(job).or_default();
+        if log.len() >= LOG_ENTRIES {
+            log.remove(LOG_HEAD);
+        }
+        let time = time.as_micros() as f64 / 1e6;
+        log.push(outlast_api::types::LogEntry { time, node, text });
+    }
+
+    pub(crate) fn get(&self, job: JobId) -> Vec<outlast_api::types::LogEntry> {
+        let logs = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        logs.get(&job).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn remove(&self, job: JobId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&job);
+    }
+}

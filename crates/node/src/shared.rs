@@ -1,0 +1,462 @@
+//! What the kernel's effects are made of: everything that takes time happens here, on tasks and
+//! threads of its own, and comes back to the kernel as an event.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tracing::{debug, warn};
+
+use outlast_gridlet::{InputMode, Sample};
+use outlast_job::wire::{ManifestRef, StagedFile as ManifestFile};
+use outlast_job::{Input, JobKey, RunEvent, RunFailure, RunId};
+use outlast_types::{Attempt, Hash, JobId, NodeId, wire};
+
+use crate::examiner::Task;
+use crate::executor::{
+    self, Executor, Run, RunEvent as LocalEvent, RunOutcome, StagedFile, StagedInputs,
+};
+use crate::jobs::{Jobs, JournalResults, Logs, SharedJournal};
+use crate::kernel::{Clock, Event, Kernel, Watchers};
+use crate::sink::DiskSink;
+use crate::store::Store;
+use crate::transport::Transport;
+
+/// Blobs of one job or answer fetched side by side: hides round trips, and doesn't split the link too often.
+const PARALLEL_FETCHES: usize = 4;
+
+/// A list of inputs: about a hundred thousand files.
+const MANIFEST_BYTES: u64 = 16 << 20;
+
+/// Samples computed side by side; they take cores from the work itself.
+const PARALLEL_SAMPLES: usize = 2;
+
+/// How nice foreign work is to its host's owner.
+const NICE: i32 = 10;
+
+/// A sample that takes longer than this is given up: whatever hangs here must not hold the job.
+const SAMPLE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What tasks, threads and the API share.
+pub(crate) struct Shared {
+    pub(crate) me: NodeId,
+    pub(crate) clock: Clock,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: Arc<Store>,
+    pub(crate) journal: SharedJournal,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) executor: Arc<dyn RunHere>,
+    pub(crate) kernel: Kernel,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) logs: Logs,
+    pub(crate) watchers: Watchers,
+    pub(crate) examiner: Mutex<mpsc::Sender<Task>>,
+    pub(crate) staged: Mutex<HashMap<JobKey, Arc<StagedInputs>>>,
+    /// Jobs whose inputs are being laid out, so that two don't do it at a time.
+    pub(crate) staging: tokio::sync::Mutex<()>,
+    pub(crate) samples: Semaphore,
+    pub(crate) counters: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) trouble: Mutex<Option<String>>,
+    pub(crate) stop: AtomicBool,
+    pub(crate) folders: AtomicU64,
+}
+
+/// Runs steps under the grid's own numbers.
+pub(crate) trait RunHere: Send + Sync {
+    fn run(&self, run: Run, id: RunId, events: Box<dyn Fn(LocalEvent) + Send + Sync>);
+    fn kill(&self, id: RunId);
+}
+
+/// Gives an [`Executor`]'s runs the grid's numbers.
+pub(crate) struct Numbered {
+    executor: Arc<dyn Executor>,
+    next: AtomicU64,
+    ids: Arc<Mutex<HashMap<RunId, executor::RunId>>>,
+}
+
+impl Numbered {
+    pub(crate) fn new(executor: Arc<dyn Executor>) -> Self {
+        Self { executor, next: AtomicU64::new(1), ids: Arc::default() }
+    }
+}
+
+impl RunHere for Numbered {
+    fn run(&self, mut run: Run, id: RunId, events: Box<dyn Fn(LocalEvent) + Send + Sync>) {
+        let number = executor::RunId(self.next.fetch_add(1, Ordering::Relaxed));
+        run.id = number;
+        lock(&self.ids).insert(id, number);
+        let ids = Arc::clone(&self.ids);
+        let sink = move |event: LocalEvent| {
+            if matches!(event, LocalEvent::Ended { .. }) {
+                lock(&ids).remove(&id);
+            }
+            events(event);
+        };
+        self.executor.run(run, Arc::new(sink));
+    }
+
+    fn kill(&self, id: RunId) {
+        if let Some(number) = lock(&self.ids).remove(&id) {
+            self.executor.kill(number);
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn folder_name(key: JobKey) -> String {
+    format!("{}-{}", key.submitter.short(), key.job)
+}
+
+/// What a run's end means to the grid.
+fn ended(outcome: RunOutcome) -> Option<RunEvent> {
+    use executor::RunFailure as Local;
+    Some(match outcome {
+        RunOutcome::Exited { code, stderr_tail } => RunEvent::Exited { code, tail: stderr_tail },
+        RunOutcome::Killed => return None,
+        RunOutcome::Failed { reason } => RunEvent::Failed(match reason {
+            Local::MissingProgram(name) => RunFailure::MissingProgram(name),
+            Local::DiskFull => RunFailure::DiskFull,
+            Local::Setup(why) => RunFailure::Setup(why),
+            other => RunFailure::Result(other.to_string()),
+        }),
+    })
+}
+
+impl Shared {
+    pub(crate) fn count(&self, name: &'static str) {
+        *lock(&self.counters).entry(name).or_default() += 1;
+    }
+
+    pub(crate) fn set_trouble(&self, trouble: Option<String>) {
+        *lock(&self.trouble) = trouble;
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn announce(&self, job: JobId, version: u64) {
+        self.watchers.announce(job, version);
+    }
+
+    pub(crate) fn examine(&self, task: Task) {
+        // The examiner ends only with the node.
+        let _ = lock(&self.examiner).send(task);
+    }
+
+    fn tell_soon(&self, input: Input) {
+        let kernel = self.kernel.clone();
+        tokio::spawn(async move { kernel.send(Event::Input(input)).await });
+    }
+
+    fn work_dir(&self) -> PathBuf {
+        self.data_dir.join("work")
+    }
+
+    /// Pulls blobs that aren't here, a few at a time; makes them durable if they are to be kept.
+    async fn pull(
+        &self,
+        from: NodeId,
+        blobs: &[(Hash, u64)],
+        durable: bool,
+    ) -> Result<(), String> {
+        let wanted: BTreeSet<(Hash, u64)> = blobs.iter().copied().collect();
+        let gate = Semaphore::new(PARALLEL_FETCHES);
+        let fetch = async |hash: Hash, length: u64| {
+            let Ok(_permit) = gate.acquire().await else { return Ok(()) };
+            if self.store.has(&hash) {
+                return Ok(());
+            }
+            let fetched = self.transport.fetch(from, hash, length).await;
+            fetched.map_err(|error| format!("fetching {hash:?}: {error}"))
+        };
+        let mut fetches: Vec<_> =
+            wanted.iter().map(|&(hash, length)| Box::pin(fetch(hash, length))).collect();
+        // All of them, also after an error: what arrives now needn't be fetched again.
+        let mut result = Ok(());
+        for outcome in futures_join(&mut fetches).await {
+            result = result.and(outcome);
+        }
+        drop(fetches);
+        result?;
+        if durable {
+            let store = Arc::clone(&self.store);
+            let synced = tokio::task::spawn_blocking(move || {
+                store.sync(wanted.iter().map(|(hash, _)| hash)).map_err(|error| error.to_string())
+            });
+            synced.await.map_err(|error| error.to_string())??;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fetch(
+        self: &Arc<Self>,
+        job: JobId,
+        ticket: u64,
+        from: NodeId,
+        blobs: Vec<(Hash, u64)>,
+    ) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let result = shared.pull(from, &blobs, true).await;
+            if let Err(error) = &result {
+                debug!(%job, node = %from.short(), "{error}");
+            }
+            shared.kernel.send(Event::Input(Input::Fetched { job, ticket, result })).await;
+        });
+    }
+
+    /// Lays out a job's inputs, once.
+    async fn staged_inputs(
+        self: &Arc<Self>,
+        key: JobKey,
+        manifest: ManifestRef,
+    ) -> Result<Arc<StagedInputs>, RunFailure> {
+        let _one_at_a_time = self.staging.lock().await;
+        if let Some(staged) = lock(&self.staged).get(&key) {
+            return Ok(Arc::clone(staged));
+        }
+        if manifest.length > MANIFEST_BYTES {
+            return Err(RunFailure::Setup(format!(
+                "a list of inputs of {} bytes, expected at most {MANIFEST_BYTES}",
+                manifest.length
+            )));
+        }
+        let setup = RunFailure::Setup;
+        self.pull(key.submitter, &[(manifest.hash, manifest.length)], false)
+            .await
+            .map_err(setup)?;
+        let bytes = self.store.read(&manifest.hash).map_err(|e| setup(e.to_string()))?;
+        let files: Vec<ManifestFile> =
+            wire::decode(&bytes, MANIFEST_BYTES as usize).map_err(|e| setup(e.to_string()))?;
+        let total: u64 = files.iter().map(|file| file.length).fold(0, u64::saturating_add);
+        let free = outlast_os::host::free_space(&self.data_dir).unwrap_or(u64::MAX);
+        // Twice: as blobs and laid out.
+        if total.saturating_mul(2) > free {
+            return Err(RunFailure::DiskFull);
+        }
+        let blobs: Vec<(Hash, u64)> = files.iter().map(|f| (f.hash, f.length)).collect();
+        self.pull(key.submitter, &blobs, false).await.map_err(setup)?;
+        let folder = self.work_dir().join(folder_name(key)).join("inputs");
+        let store = Arc::clone(&self.store);
+        let staged = tokio::task::spawn_blocking(move || {
+            let inputs = files.into_iter().map(|file| {
+                (StagedFile { path: file.name, executable: file.executable }, file.hash)
+            });
+            StagedInputs::create(&store, &folder, inputs)
+        });
+        let staged = staged.await.map_err(|error| setup(error.to_string()))?;
+        let staged = staged.map_err(|failure| match failure {
+            executor::RunFailure::DiskFull => RunFailure::DiskFull,
+            other => setup(other.to_string()),
+        })?;
+        let staged = Arc::new(staged);
+        lock(&self.staged).insert(key, Arc::clone(&staged));
+        Ok(staged)
+    }
+
+    pub(crate) fn stage(self: &Arc<Self>, key: JobKey, manifest: ManifestRef) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let result = shared.staged_inputs(key, manifest).await.map(drop);
+            shared.kernel.send(Event::Input(Input::Staged { key, result })).await;
+        });
+    }
+
+    fn run_folder(&self, key: JobKey) -> PathBuf {
+        let number = self.folders.fetch_add(1, Ordering::Relaxed);
+        self.work_dir().join(folder_name(key)).join(format!("run-{number}"))
+    }
+
+    pub(crate) fn run(self: &Arc<Self>, run: outlast_job::Run) {
+        let id = run.id;
+        let Some(inputs) = lock(&self.staged).get(&id.key).cloned() else {
+            let failure = RunFailure::Setup("the job's inputs are gone".to_owned());
+            self.tell_soon(Input::Run(id, RunEvent::Failed(failure)));
+            return;
+        };
+        let local = Run {
+            id: executor::RunId(0),
+            folder: self.run_folder(id.key),
+            step: run.step,
+            inputs,
+            mode: run.inputs,
+            file_limit: run.file_limit,
+            nice: NICE,
+        };
+        let kernel = self.kernel.clone();
+        let events = move |event: LocalEvent| match event {
+            LocalEvent::Cell { output, .. } => {
+                kernel.tell(Event::Input(Input::Run(id, RunEvent::Cell(output))));
+            }
+            LocalEvent::Ended { outcome, .. } => {
+                if let Some(event) = ended(outcome) {
+                    kernel.tell(Event::Input(Input::Run(id, event)));
+                }
+            }
+        };
+        self.executor.run(local, id, Box::new(events));
+    }
+
+    /// Removes what a job left at this worker.
+    pub(crate) fn clean(self: &Arc<Self>, key: JobKey) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let _one_at_a_time = shared.staging.lock().await;
+            lock(&shared.staged).remove(&key);
+            let folder = shared.work_dir().join(folder_name(key));
+            let removed = tokio::task::spawn_blocking(move || executor::remove_tree(&folder));
+            if let Err(error) = removed.await {
+                warn!("removing a job's folder: {error}");
+            }
+        });
+    }
+
+    /// Computes a sample here and has it compared.
+    pub(crate) fn sample(self: &Arc<Self>, job: JobId, sample: Sample) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let truth = match shared.jobs.get(job) {
+                Some(files) => shared.compute_sample(job, files.record.manifest, &sample).await,
+                None => Err("the job is over".to_owned()),
+            };
+            shared.examine(Task::Compare { job, sample, truth });
+        });
+    }
+
+    async fn compute_sample(
+        self: &Arc<Self>,
+        job: JobId,
+        manifest: ManifestRef,
+        sample: &Sample,
+    ) -> Result<outlast_gridlet::CellOutput, String> {
+        let key = JobKey { submitter: self.me, job };
+        let _permit = self.samples.acquire().await.map_err(|error| error.to_string())?;
+        let inputs = self.staged_inputs(key, manifest).await.map_err(|f| format!("{f:?}"))?;
+        // No lease has such a number: the coordinator counts from 1.
+        let number = self.folders.fetch_add(1, Ordering::Relaxed);
+        let id = RunId { key, attempt: Attempt(u64::MAX - number), step: 0 };
+        let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+        let run = Run {
+            id: executor::RunId(0),
+            folder: self.run_folder(key),
+            step: sample.step.clone(),
+            inputs,
+            mode: InputMode::Link,
+            file_limit: outlast_types::limits::RESULT_FILE_BYTES,
+            nice: 0,
+        };
+        // At most two events come: one answer and the end.
+        self.executor.run(run, id, Box::new(move |event| drop(sender.send(event))));
+        let mut answer = None;
+        let gather = async {
+            while let Some(event) = events.recv().await {
+                match event {
+                    LocalEvent::Cell { output, .. } => answer = Some(output),
+                    LocalEvent::Ended { outcome, .. } => return Some(outcome),
+                }
+            }
+            None
+        };
+        let outcome = tokio::time::timeout(SAMPLE_TIMEOUT, gather).await;
+        match outcome {
+            Err(_) => {
+                self.executor.kill(id);
+                Err(format!("it took more than {} s", SAMPLE_TIMEOUT.as_secs()))
+            }
+            Ok(Some(RunOutcome::Exited { code, stderr_tail })) => {
+                answer.ok_or_else(|| format!("exit code {code}: {}", stderr_tail.trim_end()))
+            }
+            Ok(Some(RunOutcome::Failed { reason })) => Err(reason.to_string()),
+            Ok(Some(RunOutcome::Killed) | None) => Err("it was ended".to_owned()),
+        }
+    }
+
+    /// Writes a job's output.
+    pub(crate) fn merge(self: &Arc<Self>, job: JobId) {
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let result = shared.merge_now(job);
+            shared.kernel.tell(Event::Input(Input::Merged { job, result }));
+        });
+    }
+
+    fn merge_now(&self, job: JobId) -> Result<outlast_gridlet::Merged, String> {
+        let files = self.jobs.get(job).ok_or("the job is not known")?;
+        let cwd = PathBuf::from(&files.record.cwd);
+        let mut sink = DiskSink::new(&cwd, Arc::clone(&self.store), &job.to_string());
+        let manager = Arc::clone(&files.manager);
+        let results = self.results(files);
+        let merge = || -> Result<outlast_gridlet::Merged, String> {
+            let merged = manager.merge(&results, &mut sink).map_err(|error| error.to_string())?;
+            sink.finish().map_err(|error| error.to_string())?;
+            Ok(merged)
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(merge))
+            .unwrap_or_else(|_| Err("joining the results panicked; this is a bug".to_owned()))
+    }
+
+    pub(crate) fn results(&self, job: Arc<crate::jobs::JobFiles>) -> JournalResults {
+        JournalResults { job, journal: Arc::clone(&self.journal), store: Arc::clone(&self.store) }
+    }
+
+    /// Removes blobs that no job here needs. Only called while nothing runs here.
+    pub(crate) fn sweep(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = shared.sweep_now() {
+                warn!("removing blobs that nobody needs: {error}");
+            }
+        });
+    }
+
+    fn sweep_now(&self) -> Result<(), anyhow::Error> {
+        let mut needed: BTreeSet<Hash> = BTreeSet::new();
+        for job in self.jobs.all() {
+            needed.insert(job.record.manifest.hash);
+            needed.extend(job.record.blobs.iter().copied());
+            let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
+            journal.outputs(job.id, |_, _, bytes| {
+                let Ok(output) = wire::decode::<outlast_gridlet::CellOutput>(bytes, usize::MAX)
+                else {
+                    return;
+                };
+                needed.extend(output.files.iter().filter_map(|file| match file.content {
+                    outlast_gridlet::Content::Blob { hash, .. } => Some(hash),
+                    outlast_gridlet::Content::Inline(_) => None,
+                }));
+            })?;
+        }
+        for hash in self.store.list()? {
+            if !needed.contains(&hash) {
+                self.store.remove(&hash)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Polls all to the end, side by side.
+async fn futures_join<F: Future<Output = T> + Unpin, T>(futures: &mut [F]) -> Vec<T> {
+    let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            if output.is_none() {
+                match std::pin::Pin::new(future).poll(context) {
+                    std::task::Poll::Ready(value) => *output = Some(value),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}

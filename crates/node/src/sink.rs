@@ -1,0 +1,164 @@
+//! The submitter's files: read when a command is taken apart, written when its results are merged.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use outlast_gridlet::{Content, Sink, SourceFiles};
+
+use crate::store::Store;
+
+/// Files listed below one folder; a job with more names its inputs wrongly.
+const LISTED_FILES: usize = 100_000;
+
+/// The files as seen from the folder of a command.
+pub(crate) struct DiskFiles {
+    pub(crate) cwd: PathBuf,
+}
+
+impl DiskFiles {
+    pub(crate) fn resolve(&self, path: &str) -> PathBuf {
+        self.cwd.join(path)
+    }
+
+    fn walk(&self, path: &str, found: &mut Vec<String>) -> io::Result<()> {
+        let mut entries: Vec<_> =
+            fs::read_dir(self.resolve(path))?.collect::<Result<_, io::Error>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let name = entry.file_name().into_string().map_err(|name| {
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("file name {name:?} is not UTF-8"),
+                )
+            })?;
+            let inner = format!("{}/{name}", path.trim_end_matches('/'));
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.walk(&inner, found)?;
+            } else if fs::metadata(entry.path()).is_ok_and(|meta| meta.is_file()) {
+                found.push(inner);
+            }
+            if found.len() > LISTED_FILES {
+                return Err(io::Error::other(format!(
+                    "more than {LISTED_FILES} files, expected a smaller folder"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SourceFiles for DiskFiles {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.resolve(path))
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.resolve(path).is_file()
+    }
+
+    fn list(&self, path: &str) -> io::Result<Option<Vec<String>>> {
+        if !self.resolve(path).is_dir() {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        self.walk(path, &mut found)?;
+        Ok(Some(found))
+    }
+
+    fn has_program(&self, name: &str) -> bool {
+        std::env::var_os("PATH").is_some_and(|path| outlast_os::find_program(name, &path).is_some())
+    }
+}
+
+/// Writes merged output. Every file is written under a name of its own first; [`DiskSink::finish`] gives
+/// all of them their names, and without it they go away again.
+pub(crate) struct DiskSink {
+    cwd: PathBuf,
+    store: Arc<Store>,
+    suffix: String,
+    written: Vec<(PathBuf, PathBuf)>,
+}
+
+impl DiskSink {
+    /// `suffix` tells temporary files of this merge from all others.
+    pub(crate) fn new(cwd: &Path, store: Arc<Store>, suffix: &str) -> Self {
+        let suffix = format!(".{suffix}.partial");
+        Self { cwd: cwd.to_owned(), store, suffix, written: Vec::new() }
+    }
+
+    fn begin(&mut self, path: &str) -> io::Result<PathBuf> {
+        let target = self.cwd.join(path);
+        let name = target.file_name().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("{path:?} names no file"))
+        })?;
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
+        }
+        let mut partial = std::ffi::OsString::from(".");
+        partial.push(name);
+        partial.push(&self.suffix);
+        let partial = target.with_file_name(partial);
+        self.written.push((partial.clone(), target));
+        Ok(partial)
+    }
+
+    /// Makes everything appear.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        for (partial, target) in std::mem::take(&mut self.written) {
+            fs::rename(&partial, &target).map_err(|error| at(&target, &error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for DiskSink {
+    fn drop(&mut self) {
+        for (partial, _) in &self.written {
+            // What can't be removed now is named so that a person knows what it is.
+            let _ = fs::remove_file(partial);
+        }
+    }
+}
+
+/// Says where an error happened and keeps its kind.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+impl Sink for DiskSink {
+    fn write(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let partial = self.begin(path)?;
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&partial)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|error| at(&self.cwd.join(path), &error))
+    }
+
+    fn place(&mut self, path: &str, content: &Content, executable: bool) -> io::Result<()> {
+        match content {
+            Content::Inline(bytes) => {
+                let partial = self.begin(path)?;
+                let write = || -> io::Result<()> {
+                    fs::write(&partial, bytes)?;
+                    if executable {
+                        use std::os::unix::fs::PermissionsExt as _;
+                        fs::set_permissions(&partial, fs::Permissions::from_mode(0o755))?;
+                    }
+                    Ok(())
+                };
+                write().map_err(|error| at(&self.cwd.join(path), &error))
+            }
+            Content::Blob { hash, .. } => {
+                let partial = self.begin(path)?;
+                self.store
+                    .copy_to(hash, &partial, executable)
+                    .map_err(|error| io::Error::other(format!("{path}: {error}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Files inside a folder that somebody else's program has written.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::unistd::linkat;
+
+/// Opens a regular file below `folder` for reading. Symbolic links are followed as long as they stay
+/// inside; the kernel sees to it, so a program that swaps folders meanwhile gains nothing.
+///
+/// # Errors
+/// `NotFound` if there is no such file; `InvalidInput` if it is no regular file; `CrossesDevices`
+/// if the way to it leaves the folder.
+pub fn open_inside(folder: &File, path: &str) -> io::Result<File> {
+    let how = OpenHow::new()
+        // Not blocking: opening a named pipe would wait for its other end.
+        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let file = File::from(openat2(folder, Path::new(path), how)?);
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+/// Gives an open file another name, without looking at the names that it has.
+///
+/// # Errors
+/// `CrossesDevices` if that is on another file system, and whatever else the kernel says.
+pub fn link_file(file: &File, path: &Path) -> io::Result<()> {
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    linkat(AT_FDCWD, own.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn no_way_leads_out_of_the_folder() {
+        let outer = tempfile::tempdir().unwrap();
+        let inner = outer.path().join("inner");
+        std::fs::create_dir(&inner).unwrap();
+        std::fs::write(outer.path().join("secret"), "s").unwrap();
+        std::fs::write(inner.join("result"), "r").unwrap();
+        symlink("../secret", inner.join("relative")).unwrap();
+        symlink(outer.path().join("secret"), inner.join("absolute")).unwrap();
+        symlink("..", inner.join("up")).unwrap();
+        symlink("result", inner.join("harmless")).unwrap();
+        nix::unistd::mkfifo(&inner.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let folder = File::open(&inner).unwrap();
+        for path in ["relative", "absolute", "up/secret", "../secret", "pipe", ".", "/etc/passwd"] {
+            assert!(open_inside(&folder, path).is_err(), "{path}");
+        }
+        assert_eq!(open_inside(&folder, "no").unwrap_err().kind(), io::ErrorKind::NotFound);
+        let file = open_inside(&folder, "harmless").unwrap();
+        link_file(&file, &outer.path().join("linked")).unwrap();
+        assert_eq!(std::fs::read(outer.path().join("linked")).unwrap(), b"r");
+    }
+}
