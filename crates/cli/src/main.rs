@@ -1,3 +1,9 @@
-//! The `outlast` command.
+//! The `outlast` command; all of it is in the library beside.
 
-fn main() {}
+mod embedded;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    outlast_cli::main(&embedded::Here)
+}

@@ -1,5 +1,7 @@
 //! Client and server over a real socket, with a node that answers from a script.
 
+#![allow(clippy::unwrap_used)]
+
 mod fake;
 
 use std::os::unix::fs::PermissionsExt;

@@ -1,0 +1,318 @@
+//! The command line, parsed. Nothing here touches a file, a socket or the clock.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use outlast_api::types::{JobSpec, Param, Schedule, VerificationSpec};
+
+use crate::exit::{EXIT_CODES, Failure};
+use crate::human::parse_duration;
+
+/// Programs that outlast the machines they run on.
+///
+/// Splits an unmodified program's work over the machines of a grid, verifies what they answer, and
+/// puts the output together, although machines crash, leave or lie.
+#[derive(Debug, Parser)]
+#[command(name = "outlast", version, after_long_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that all commands share.
+#[derive(Debug, Default, Args)]
+pub struct Global {
+    /// Where the node keeps its key, jobs and files [default: ~/.local/share/outlast]
+    #[arg(
+        long,
+        global = true,
+        env = "OUTLAST_DATA_DIR",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    pub data_dir: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more; twice: still more (OUTLAST_LOG chooses exactly)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a node in the foreground; prints its ticket once it is ready
+    Up(UpArgs),
+    /// Run a program on the grid and wait for its output
+    ///
+    /// If no daemon answers, a node in this process does the work and ends with it. Ctrl-C leaves the
+    /// job and says how to come back; a second one cancels it.
+    #[command(after_long_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// Give a job to the daemon and print its id
+    Submit(JobArgs),
+    /// Wait for a job, as `run` does
+    #[command(after_long_help = EXIT_CODES)]
+    Wait(WaitArgs),
+    /// List jobs
+    Ps,
+    /// Tell all about a job: how it was verified, who was wrong and where
+    Show(ShowArgs),
+    /// Print what happened to a job, or what its program wrote
+    Logs(LogsArgs),
+    /// End a job
+    Cancel(JobArg),
+    /// Write what is accepted so far as a picture or text
+    Preview(PreviewArgs),
+    /// List the nodes of the grid
+    Nodes,
+    /// Tell how the daemon is, and its ticket
+    Status,
+    /// Bring the daemon into the grid of another node
+    Join(JoinArgs),
+    /// End the daemon: it hands back its work, says goodbye and goes
+    Down(DownArgs),
+}
+
+/// Options of `up`. What is absent comes from the configuration file, then from defaults.
+#[derive(Debug, Default, Args)]
+pub struct UpArgs {
+    /// Address to listen on [default: any address, a port of the system's choice]
+    #[arg(long, env = "OUTLAST_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Ticket of a node to join; may be given several times
+    #[arg(long, env = "OUTLAST_JOIN", value_name = "TICKET", value_delimiter = ',')]
+    pub join: Vec<String>,
+    /// Gridlets to run at a time; 0: none for others [default: one per core]
+    #[arg(long, env = "OUTLAST_SLOTS", value_name = "N")]
+    pub slots: Option<u32>,
+    /// Name to show to people [default: the host's]
+    #[arg(long, env = "OUTLAST_NAME", value_name = "NAME")]
+    pub name: Option<String>,
+    /// Configuration in TOML [default: DATA_DIR/config.toml, if it is there]
+    #[arg(long, env = "OUTLAST_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// A job, as `run` and `submit` take it.
+#[derive(Debug, Default, Args)]
+pub struct JobArgs {
+    /// Values for {NAME} in the command: a list a,b,c or a range 1..100; several make a grid
+    #[arg(long = "param", value_name = "NAME=VALUES", value_parser = pair, help_heading = "Work")]
+    pub params: Vec<(String, String)>,
+    /// File or folder that the program needs; may be given several times
+    #[arg(long = "input", value_name = "PATH", help_heading = "Work")]
+    pub inputs: Vec<String>,
+    /// Where the results go
+    #[arg(long, short, value_name = "PATH", help_heading = "Work")]
+    pub output: Option<String>,
+    /// File that the program writes; may be given several times [default: all that it creates]
+    #[arg(long, value_name = "FILE", help_heading = "Work")]
+    pub collect: Vec<String>,
+    /// File that becomes the program's standard input
+    #[arg(long, value_name = "FILE", help_heading = "Work")]
+    pub stdin: Option<String>,
+    /// Variable to set for the program; may be given several times
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair, help_heading = "Work")]
+    pub env: Vec<(String, String)>,
+    /// Application that takes the command apart (povray, sweep, command) [default: found out]
+    #[arg(long, value_name = "NAME", help_heading = "Work")]
+    pub app: Option<String>,
+    /// Option for the application; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair, help_heading = "Work")]
+    pub options: Vec<(String, String)>,
+    /// Into how many gridlets to split [default: chosen by the application]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Work")]
+    pub gridlets: Option<u32>,
+    /// Name for the job
+    #[arg(long, value_name = "NAME", help_heading = "Work")]
+    pub name: Option<String>,
+    /// Answers from different nodes that have to agree
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Verification")]
+    pub replication: Option<u32>,
+    /// Samples per gridlet that this machine computes itself
+    #[arg(long, value_name = "N", help_heading = "Verification")]
+    pub samples: Option<u32>,
+    /// When to hand out replicas
+    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Verification")]
+    pub schedule: Option<ScheduleArg>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub argv: Vec<String>,
+}
+
+/// When replicas are handed out.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ScheduleArg {
+    /// Another one only while no quorum can be reached
+    Incremental,
+    /// All that a quorum needs at the start
+    AllAtOnce,
+}
+
+/// Options of `run`.
+#[derive(Debug, Default, Args)]
+pub struct RunArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// How to wait.
+    #[command(flatten)]
+    pub follow: FollowArgs,
+}
+
+/// How `run` and `wait` wait.
+#[derive(Debug, Default, Args)]
+pub struct FollowArgs {
+    /// Keep a picture of what is accepted so far in this file
+    #[arg(long, value_name = "FILE")]
+    pub preview: Option<PathBuf>,
+    /// Leave the job and exit with code 5 after this time, such as 90s or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// A job that is there already.
+#[derive(Debug, Args)]
+pub struct JobArg {
+    /// The job's id, or the beginning of it
+    #[arg(value_name = "JOB")]
+    pub job: String,
+}
+
+/// Options of `wait`.
+#[derive(Debug, Args)]
+pub struct WaitArgs {
+    /// Which job.
+    #[command(flatten)]
+    pub job: JobArg,
+    /// How to wait.
+    #[command(flatten)]
+    pub follow: FollowArgs,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Which job.
+    #[command(flatten)]
+    pub job: JobArg,
+    /// List gridlets too, from this one on
+    #[arg(long, value_name = "FIRST", num_args = 0..=1, default_missing_value = "0")]
+    pub gridlets: Option<u32>,
+    /// How many gridlets to list
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub limit: u32,
+}
+
+/// Options of `logs`.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// Which job.
+    #[command(flatten)]
+    pub job: JobArg,
+    /// What the program wrote on standard output, for a job of a single command
+    #[arg(long)]
+    pub stdout: bool,
+    /// What it wrote on standard error
+    #[arg(long, conflicts_with = "stdout")]
+    pub stderr: bool,
+}
+
+/// Options of `preview`.
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// Which job.
+    #[command(flatten)]
+    pub job: JobArg,
+    /// Where to write it; - is standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Options of `join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// What the other node's `outlast status` prints
+    #[arg(value_name = "TICKET")]
+    pub ticket: String,
+}
+
+/// Options of `down`.
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// Leave at once; others find out by its silence
+    #[arg(long)]
+    pub now: bool,
+    /// How long running work may take to end before it is handed back
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    pub timeout: Duration,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("expected NAME=VALUE, found `{text}`")),
+    }
+}
+
+impl JobArgs {
+    /// The job that is meant, for a client in the folder `cwd`.
+    ///
+    /// # Errors
+    /// If a name is given twice where only one value can hold.
+    pub fn spec(self, cwd: &Path) -> Result<JobSpec, Failure> {
+        let cwd = cwd.to_str().ok_or_else(|| {
+            Failure::usage(format!("the folder {} has a name that is no text", cwd.display()))
+        })?;
+        Ok(JobSpec {
+            argv: self.argv,
+            cwd: cwd.to_owned(),
+            env: unique("--env", self.env)?,
+            inputs: self.inputs,
+            stdin: self.stdin,
+            output: self.output,
+            outputs: self.collect,
+            params: self.params.into_iter().map(|(name, values)| Param { name, values }).collect(),
+            app: self.app,
+            options: unique("--set", self.options)?,
+            verification: VerificationSpec {
+                quorum: self.replication,
+                max_answers: None,
+                samples: self.samples,
+                schedule: self.schedule.map(|schedule| match schedule {
+                    ScheduleArg::Incremental => Schedule::Incremental,
+                    ScheduleArg::AllAtOnce => Schedule::AllAtOnce,
+                }),
+            },
+            gridlets: self.gridlets,
+            name: self.name,
+        })
+    }
+}
+
+fn unique(
+    option: &str,
+    pairs: Vec<(String, String)>,
+) -> Result<std::collections::BTreeMap<String, String>, Failure> {
+    let mut map = std::collections::BTreeMap::new();
+    for (name, value) in pairs {
+        if map.insert(name.clone(), value).is_some() {
+            return Err(Failure::usage(format!("{option} gives {name} twice")));
+        }
+    }
+    Ok(map)
+}
+
+#[cfg(test)]
+mod tests;

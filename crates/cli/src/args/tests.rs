@@ -1,0 +1,216 @@
+use clap::CommandFactory;
+use expect_test::expect;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+fn spec(line: &str) -> JobSpec {
+    match parse(line).unwrap().command {
+        Command::Run(args) => args.job.spec(Path::new("/work")).unwrap(),
+        Command::Submit(args) => args.spec(Path::new("/work")).unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_definition_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn everything_after_the_dashes_is_the_programs() {
+    let spec = spec("outlast run -- povray +Iscene.pov --json -v -- x");
+    assert_eq!(spec.argv, ["povray", "+Iscene.pov", "--json", "-v", "--", "x"]);
+    assert_eq!(spec.cwd, "/work");
+    assert!(parse("outlast run povray").is_err(), "a program without the dashes");
+    assert!(parse("outlast run").is_err());
+    assert!(parse("outlast submit --").is_err());
+}
+
+#[test]
+fn job_options_become_a_spec() {
+    let line = "outlast submit --param a=1..100 --param b=x,y=z --input in --input dir -o out \
+                --collect r1 --collect r2 --stdin s --env A=1 --env B= --app sweep --set k=v \
+                --replication 3 --samples 2 --schedule all-at-once --gridlets 10 --name n -- prog {a}";
+    let expected = JobSpec {
+        argv: vec!["prog".to_owned(), "{a}".to_owned()],
+        cwd: "/work".to_owned(),
+        env: [("A".to_owned(), "1".to_owned()), ("B".to_owned(), String::new())].into(),
+        inputs: vec!["in".to_owned(), "dir".to_owned()],
+        stdin: Some("s".to_owned()),
+        output: Some("out".to_owned()),
+        outputs: vec!["r1".to_owned(), "r2".to_owned()],
+        params: [("a", "1..100"), ("b", "x,y=z")]
+            .map(|(name, values)| Param { name: name.to_owned(), values: values.to_owned() })
+            .to_vec(),
+        app: Some("sweep".to_owned()),
+        options: [("k".to_owned(), "v".to_owned())].into(),
+        verification: VerificationSpec {
+            quorum: Some(3),
+            max_answers: None,
+            samples: Some(2),
+            schedule: Some(Schedule::AllAtOnce),
+        },
+        gridlets: Some(10),
+        name: Some("n".to_owned()),
+    };
+    assert_eq!(spec(line), expected);
+}
+
+#[test]
+fn what_cant_be_meant_is_refused() {
+    for line in [
+        "outlast",
+        "outlast dance",
+        "outlast run --param a -- p",
+        "outlast run --param =1 -- p",
+        "outlast run --replication 0 -- p",
+        "outlast run --gridlets 0 -- p",
+        "outlast run --schedule never -- p",
+        "outlast run --timeout soon -- p",
+        "outlast up --listen nowhere",
+        "outlast up --slots -1",
+        "outlast show ab --limit 0",
+        "outlast logs ab --stdout --stderr",
+        "outlast ps -q -v",
+        "outlast preview ab",
+    ] {
+        assert_eq!(parse(line).map(drop).unwrap_err().exit_code(), 2, "{line}");
+    }
+    let Command::Run(args) = parse("outlast run --env A=1 --env A=2 -- p").unwrap().command else {
+        panic!("expected run");
+    };
+    assert_eq!(args.job.spec(Path::new("/")).unwrap_err().message, "--env gives A twice");
+}
+
+#[test]
+fn shared_options_may_stand_anywhere_before_the_dashes() {
+    for line in ["outlast --json --data-dir d -vv ps", "outlast ps --json --data-dir d -vv"] {
+        let global = parse(line).unwrap().global;
+        assert!(global.json && global.verbose == 2, "{line}");
+        assert_eq!(global.data_dir.as_deref(), Some(Path::new("d")), "{line}");
+    }
+}
+
+#[test]
+fn tickets_add_up() {
+    let Command::Up(args) = parse("outlast up --join a --join b,c").unwrap().command else {
+        panic!("expected up");
+    };
+    assert_eq!(args.join, ["a", "b", "c"]);
+}
+
+/// Without blanks at the ends of lines, which editors and formatters don't keep.
+fn trimmed(text: &str) -> String {
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+#[test]
+fn help_tells_commands_and_exit_codes() {
+    let mut command = Cli::command().term_width(100);
+    expect![[r#"
+        Programs that outlast the machines they run on.
+
+        Splits an unmodified program's work over the machines of a grid, verifies what they answer, and puts
+        the output together, although machines crash, leave or lie.
+
+        Usage: outlast [OPTIONS] <COMMAND>
+
+        Commands:
+          up       Run a node in the foreground; prints its ticket once it is ready
+          run      Run a program on the grid and wait for its output
+          submit   Give a job to the daemon and print its id
+          wait     Wait for a job, as `run` does
+          ps       List jobs
+          show     Tell all about a job: how it was verified, who was wrong and where
+          logs     Print what happened to a job, or what its program wrote
+          cancel   End a job
+          preview  Write what is accepted so far as a picture or text
+          nodes    List the nodes of the grid
+          status   Tell how the daemon is, and its ticket
+          join     Bring the daemon into the grid of another node
+          down     End the daemon: it hands back its work, says goodbye and goes
+          help     Print this message or the help of the given subcommand(s)
+
+        Options:
+              --data-dir <DIR>
+                  Where the node keeps its key, jobs and files [default: ~/.local/share/outlast]
+
+                  [env: OUTLAST_DATA_DIR]
+
+              --json
+                  Print JSON instead of text
+
+          -q, --quiet
+                  Say nothing but errors
+
+          -v, --verbose...
+                  Log more; twice: still more (OUTLAST_LOG chooses exactly)
+
+          -h, --help
+                  Print help (see a summary with '-h')
+
+          -V, --version
+                  Print version
+
+        Exit codes:
+          0    all went well
+          1    the job failed, runs of a sweep failed, or something else went wrong
+          2    the command line, or the command to run, is wrong
+          3    no daemon answers
+          4    no such job, or more than one
+          5    --timeout has passed
+          6    no node has the program
+          130  interrupted by Ctrl-C
+        For a job of a single command (`run` and `wait`): the command's own exit code.
+    "#]].assert_eq(&trimmed(&command.render_long_help().to_string()));
+}
+
+#[test]
+fn help_of_run() {
+    let mut command = Cli::command().term_width(100);
+    command.build();
+    let run = command.find_subcommand_mut("run").unwrap();
+    expect![[r#"
+        Run a program on the grid and wait for its output
+
+        Usage: outlast run [OPTIONS] -- <COMMAND>...
+
+        Arguments:
+          <COMMAND>...  The program and its arguments
+
+        Options:
+              --data-dir <DIR>  Where the node keeps its key, jobs and files [default:
+                                ~/.local/share/outlast] [env: OUTLAST_DATA_DIR]
+              --json            Print JSON instead of text
+          -q, --quiet           Say nothing but errors
+          -v, --verbose...      Log more; twice: still more (OUTLAST_LOG chooses exactly)
+              --preview <FILE>  Keep a picture of what is accepted so far in this file
+              --timeout <TIME>  Leave the job and exit with code 5 after this time, such as 90s or 1h30m
+          -h, --help            Print help (see more with '--help')
+          -V, --version         Print version
+
+        Work:
+              --param <NAME=VALUES>  Values for {NAME} in the command: a list a,b,c or a range 1..100;
+                                     several make a grid
+              --input <PATH>         File or folder that the program needs; may be given several times
+          -o, --output <PATH>        Where the results go
+              --collect <FILE>       File that the program writes; may be given several times [default: all
+                                     that it creates]
+              --stdin <FILE>         File that becomes the program's standard input
+              --env <NAME=VALUE>     Variable to set for the program; may be given several times
+              --app <NAME>           Application that takes the command apart (povray, sweep, command)
+                                     [default: found out]
+              --set <NAME=VALUE>     Option for the application; may be given several times
+              --gridlets <N>         Into how many gridlets to split [default: chosen by the application]
+              --name <NAME>          Name for the job
+
+        Verification:
+              --replication <N>  Answers from different nodes that have to agree
+              --samples <N>      Samples per gridlet that this machine computes itself
+              --schedule <WHEN>  When to hand out replicas [possible values: incremental, all-at-once]
+    "#]].assert_eq(&trimmed(&run.render_help().to_string()));
+}

@@ -1,0 +1,89 @@
+//! What each command does.
+
+mod follow;
+mod job;
+mod node;
+mod run;
+
+use std::path::PathBuf;
+
+use crate::args::{Command, Global};
+use crate::config::Surroundings;
+use crate::connect::{self, Attached};
+use crate::embed::{Embedder, Role};
+use crate::exit::{Exit, Failure};
+use crate::interrupts::Interrupts;
+use crate::ui::Ui;
+
+pub use follow::Pacing;
+
+/// What commands need.
+pub struct Context<'a> {
+    /// Where text goes.
+    pub ui: &'a mut Ui,
+    /// Starts nodes.
+    pub embedder: &'a dyn Embedder,
+    /// The node's data directory, absolute.
+    pub data_dir: PathBuf,
+    /// The current folder.
+    pub cwd: PathBuf,
+    /// How waiting is paced.
+    pub pacing: Pacing,
+    /// Where interrupts come from; `None`: the process's signals, caught once a command needs to.
+    pub interrupts: Option<Interrupts>,
+}
+
+impl<'a> Context<'a> {
+    /// What the command line and the surroundings say.
+    ///
+    /// # Errors
+    /// If there is no data directory.
+    pub fn new(
+        ui: &'a mut Ui,
+        embedder: &'a dyn Embedder,
+        global: &Global,
+        around: Surroundings,
+    ) -> Result<Self, Failure> {
+        let data_dir = around.data_dir(global)?;
+        let pacing = Pacing::default();
+        Ok(Self { ui, embedder, data_dir, cwd: around.cwd, pacing, interrupts: None })
+    }
+
+    fn interrupts(&mut self) -> Result<Interrupts, Failure> {
+        match self.interrupts.take() {
+            Some(interrupts) => Ok(interrupts),
+            None => Interrupts::of_process()
+                .map_err(|error| Failure::failed(format!("signals can't be received: {error}"))),
+        }
+    }
+
+    async fn attach(&self, role: Role) -> Result<Attached, Failure> {
+        connect::connect_or_embed(self.embedder, &self.data_dir, role).await
+    }
+}
+
+/// Does what a command line says.
+///
+/// # Errors
+/// With the code to exit with.
+pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Failure> {
+    let context = &mut context;
+    match command {
+        Command::Up(args) => node::up(context, args).await,
+        Command::Run(args) => run::run(context, args).await,
+        Command::Submit(args) => job::submit(context, args).await,
+        Command::Wait(args) => run::wait(context, args).await,
+        Command::Ps => job::ps(context).await,
+        Command::Show(args) => job::show(context, args).await,
+        Command::Logs(args) => job::logs(context, args).await,
+        Command::Cancel(args) => job::cancel(context, args).await,
+        Command::Preview(args) => job::preview(context, args).await,
+        Command::Nodes => node::nodes(context).await,
+        Command::Status => node::status(context).await,
+        Command::Join(args) => node::join(context, args).await,
+        Command::Down(args) => node::down(context, args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

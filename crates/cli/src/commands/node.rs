@@ -1,0 +1,117 @@
+//! Commands about nodes.
+
+use std::time::Duration;
+
+use outlast_api::types::DownRequest;
+use outlast_api::{Client, ErrorCode};
+use tokio::time::{Instant, sleep};
+
+use super::Context;
+use crate::args::{DownArgs, JoinArgs, UpArgs};
+use crate::config;
+use crate::connect;
+use crate::embed::Role;
+use crate::exit::{Exit, Failure};
+use crate::render;
+
+/// How long running work may take to end after Ctrl-C on `up`; as `down` by default.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long a daemon may take to go after its work has ended.
+const GOODBYE: Duration = Duration::from_secs(10);
+
+/// How often `down` looks whether it is gone.
+const GONE_POLL: Duration = Duration::from_millis(50);
+
+/// `outlast up`.
+pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, Failure> {
+    let settings = config::for_up(context.data_dir.clone(), &context.cwd, args)?;
+    let node = context.embedder.start(settings, Role::Daemon).await;
+    let mut node = node.map_err(connect::start_failure)?;
+    let mut interrupts = context.interrupts()?;
+    let control = node.control();
+    let status = control.status().await?;
+    let printed = if context.ui.json {
+        context.ui.print_json(&status)
+    } else {
+        context.ui.print(&format!("{}\n", status.ticket))
+    };
+    match printed {
+        // Whoever read the ticket may have left.
+        Err(failure) if failure.exit != Exit::OK => context.ui.complain(&failure.message),
+        _ => {}
+    }
+    let mut leaving = false;
+    loop {
+        tokio::select! {
+            ended = node.ended() => {
+                return ended.map(|()| Exit::OK).map_err(|why| {
+                    Failure::failed(format!("the node ended: {why}"))
+                });
+            }
+            _ = interrupts.next() => {
+                if leaving {
+                    node.stop().await;
+                    return Ok(Exit::INTERRUPTED);
+                }
+                leaving = true;
+                context.ui.say("leaving; once more leaves at once");
+                control.down(DownRequest { drain: true, timeout_s: DRAIN.as_secs_f64() }).await?;
+            }
+        }
+    }
+}
+
+/// `outlast nodes`.
+pub(super) async fn nodes(context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let nodes = connect::daemon(&context.data_dir).await?.nodes().await?;
+    if context.ui.json {
+        context.ui.print_json(&nodes)?;
+    } else {
+        let table = render::nodes(&nodes, context.ui.width);
+        context.ui.print(&table)?;
+    }
+    Ok(Exit::OK)
+}
+
+/// `outlast status`.
+pub(super) async fn status(context: &mut Context<'_>) -> Result<Exit, Failure> {
+    let status = connect::daemon(&context.data_dir).await?.status().await?;
+    if context.ui.json {
+        context.ui.print_json(&status)?;
+    } else {
+        context.ui.print(&render::status(&status))?;
+    }
+    Ok(Exit::OK)
+}
+
+/// `outlast join`.
+pub(super) async fn join(context: &mut Context<'_>, args: JoinArgs) -> Result<Exit, Failure> {
+    connect::daemon(&context.data_dir).await?.join(&args.ticket).await?;
+    context.ui.say("getting in touch; `outlast nodes` tells who is there");
+    Ok(Exit::OK)
+}
+
+/// `outlast down`.
+pub(super) async fn down(context: &mut Context<'_>, args: DownArgs) -> Result<Exit, Failure> {
+    let control = connect::daemon(&context.data_dir).await?;
+    let request = DownRequest { drain: !args.now, timeout_s: args.timeout.as_secs_f64() };
+    match control.down(request).await {
+        Ok(()) => {}
+        // It may be gone before its answer is out.
+        Err(error) if error.code == ErrorCode::Unavailable => {}
+        Err(error) => return Err(error.into()),
+    }
+    let client = Client::new(&context.data_dir);
+    let patience = if args.now { GOODBYE } else { args.timeout.saturating_add(GOODBYE) };
+    let start = Instant::now();
+    while client.is_there().await {
+        if start.elapsed() >= patience {
+            let message = "the daemon is still there; `outlast down --now` ends it at once";
+            return Err(Failure::new(Exit::TIMEOUT, message));
+        }
+        sleep(GONE_POLL).await;
+    }
+    context.ui.say("the daemon is gone");
+    Ok(Exit::OK)
+}

@@ -1,0 +1,248 @@
+//! `run` and `wait`: a job, to its end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use outlast_api::types::{FailureKind, JobSpec, JobState, JobSummary, OutputName, Page};
+use outlast_api::{Control, ErrorCode};
+use tokio::time::sleep;
+
+use super::Context;
+use super::follow::{Follow, Outcome, pass_on};
+use crate::args::{FollowArgs, RunArgs, WaitArgs};
+use crate::connect::Attached;
+use crate::embed::Role;
+use crate::exit::{Exit, Failure};
+use crate::human;
+use crate::interrupts::Interrupts;
+use crate::render;
+
+/// `outlast run`.
+pub(super) async fn run(context: &mut Context<'_>, args: RunArgs) -> Result<Exit, Failure> {
+    let spec = args.job.spec(&context.cwd)?;
+    let mut attached = context.attach(Role::Embedded).await?;
+    let result = run_on(context, &mut attached, spec, &args.follow).await;
+    attached.stop().await;
+    result
+}
+
+async fn run_on(
+    context: &mut Context<'_>,
+    attached: &mut Attached,
+    spec: JobSpec,
+    follow: &FollowArgs,
+) -> Result<Exit, Failure> {
+    let mut interrupts = context.interrupts()?;
+    let control = attached.control();
+    let before = if attached.is_embedded() { unfinished(&control).await? } else { BTreeSet::new() };
+    let (id, pressed) = submit(context, &control, spec, &mut interrupts).await?;
+    let result = follow_to_verdict(context, attached, &id, follow, &mut interrupts, pressed).await;
+    if attached.is_embedded() && matches!(result, Ok((_, true))) {
+        wait_for_others(context, &control, before, &mut interrupts).await;
+    }
+    result.map(|(exit, _)| exit)
+}
+
+/// `outlast wait`.
+pub(super) async fn wait(context: &mut Context<'_>, args: WaitArgs) -> Result<Exit, Failure> {
+    // A look at the record is enough for a job that ended; only another one needs a node that works.
+    let mut attached = context.attach(Role::Passive).await?;
+    if attached.is_embedded() {
+        let job = attached.control().job(&args.job.job, Page::NONE).await;
+        if matches!(&job, Ok(job) if !job.summary.state.ended()) {
+            attached.stop().await;
+            attached = context.attach(Role::Embedded).await?;
+        }
+    }
+    let result = wait_on(context, &mut attached, args).await;
+    attached.stop().await;
+    result
+}
+
+async fn wait_on(
+    context: &mut Context<'_>,
+    attached: &mut Attached,
+    args: WaitArgs,
+) -> Result<Exit, Failure> {
+    let mut interrupts = context.interrupts()?;
+    let control = attached.control();
+    // The whole id: a prefix may become ambiguous while we wait.
+    let id = control.job(&args.job.job, Page::NONE).await?.summary.id;
+    let before = if attached.is_embedded() { unfinished(&control).await? } else { BTreeSet::new() };
+    let result =
+        follow_to_verdict(context, attached, &id, &args.follow, &mut interrupts, false).await;
+    if attached.is_embedded() && matches!(result, Ok((_, true))) {
+        wait_for_others(context, &control, before, &mut interrupts).await;
+    }
+    result.map(|(exit, _)| exit)
+}
+
+/// Gives the job to the node. True: Ctrl-C was pressed meanwhile; the node would take the job on all the
+/// same, so we wait for its id.
+async fn submit(
+    context: &mut Context<'_>,
+    control: &Arc<dyn Control>,
+    spec: JobSpec,
+    interrupts: &mut Interrupts,
+) -> Result<(String, bool), Failure> {
+    let mut submitting = control.submit(spec);
+    let mut pressed = false;
+    loop {
+        tokio::select! {
+            id = &mut submitting => return Ok((id?, pressed)),
+            _ = interrupts.next() => {
+                if pressed {
+                    let message = "left before the job was accepted; `outlast ps` tells whether it was";
+                    return Err(Failure::new(Exit::INTERRUPTED, message));
+                }
+                pressed = true;
+                context.ui.say("the job is being accepted; Ctrl-C again leaves at once");
+            }
+        }
+    }
+}
+
+/// The exit code, and whether the job came to its end.
+async fn follow_to_verdict(
+    context: &mut Context<'_>,
+    attached: &mut Attached,
+    id: &str,
+    args: &FollowArgs,
+    interrupts: &mut Interrupts,
+    pressed: bool,
+) -> Result<(Exit, bool), Failure> {
+    let control = attached.control();
+    let (ui, pacing) = (&mut *context.ui, context.pacing);
+    let follow = Follow { ui, pacing, attached, interrupts, job: id, pressed };
+    match follow.until_it_ends(args, &context.cwd).await? {
+        Outcome::Ended(job) => Ok((conclude(context, &control, &job).await?, true)),
+        Outcome::Detached => Ok((Exit::INTERRUPTED, false)),
+        Outcome::Cancelled => {
+            context.ui.say("the job is cancelled");
+            Ok((Exit::INTERRUPTED, false))
+        }
+        Outcome::TimedOut => {
+            let time = human::duration(args.timeout.unwrap_or_default().as_secs_f64());
+            let message =
+                format!("not done after {time}; `outlast wait {id}` goes on with the job");
+            Err(Failure::new(Exit::TIMEOUT, message))
+        }
+    }
+}
+
+/// Passes on what came out, tells how it went.
+async fn conclude(
+    context: &mut Context<'_>,
+    control: &Arc<dyn Control>,
+    job: &JobSummary,
+) -> Result<Exit, Failure> {
+    let detail = control.job(&job.id, Page::NONE).await?;
+    let ui = &mut *context.ui;
+    let mut printed = Ok(());
+    if ui.json {
+        printed = ui.print_json(&detail);
+    } else if job.state == JobState::Done && job.app == "command" {
+        for (name, to_stderr) in [(OutputName::Stdout, false), (OutputName::Stderr, true)] {
+            let passed = pass_on(ui, control, &job.id, name, to_stderr).await;
+            printed = printed.and(passed);
+        }
+    }
+    for line in render::report(&detail) {
+        ui.say(&line);
+    }
+    match printed {
+        // Nobody reads on, or there is nothing: the program's exit code counts all the same.
+        Err(failure) if failure.exit != Exit::OK && failure.exit != Exit::NO_JOB => {
+            return Err(failure);
+        }
+        _ => {}
+    }
+    verdict(job)
+}
+
+/// What a job that ended deserves.
+fn verdict(job: &JobSummary) -> Result<Exit, Failure> {
+    match (job.state, &job.error) {
+        (JobState::Done, _) => Ok(match job.exit.unwrap_or(0) {
+            code if job.app == "command" => Exit::of_program(code),
+            0 => Exit::OK,
+            _ => Exit::FAILED,
+        }),
+        (JobState::Cancelled, _) => Err(Failure::failed("the job was cancelled")),
+        (_, Some(error)) => {
+            let exit = match error.kind {
+                FailureKind::NoProgram => Exit::NO_PROGRAM,
+                _ => Exit::FAILED,
+            };
+            Err(Failure::new(exit, error.message.clone()))
+        }
+        (_, None) => Err(Failure::failed("the job failed and no reason is known")),
+    }
+}
+
+async fn unfinished(control: &Arc<dyn Control>) -> Result<BTreeSet<String>, Failure> {
+    let jobs = control.jobs().await?;
+    Ok(jobs.into_iter().filter(|job| !job.state.ended()).map(|job| job.id).collect())
+}
+
+/// Other clients may have given jobs to the node in this process; it stays until those ended too. Jobs that were
+/// there `before` wait for a node of their own.
+async fn wait_for_others(
+    context: &mut Context<'_>,
+    control: &Arc<dyn Control>,
+    before: BTreeSet<String>,
+    interrupts: &mut Interrupts,
+) {
+    let mut told = 0;
+    loop {
+        let jobs = match control.jobs().await {
+            Ok(jobs) => jobs,
+            // It was told to go: there is nothing left to stay for.
+            Err(error) if error.code == ErrorCode::Unavailable => return,
+            Err(error) => return context.ui.complain(&error.message),
+        };
+        let others: Vec<_> =
+            jobs.iter().filter(|job| !job.state.ended() && !before.contains(&job.id)).collect();
+        let Some(first) = others.first() else { return };
+        if told != others.len() {
+            told = others.len();
+            let jobs = human::count(told as u64, "job");
+            context.ui.say(&format!(
+                "staying until {jobs} that other clients gave to this node ended too; after \
+                 Ctrl-C, `outlast wait` or `outlast up` goes on with them"
+            ));
+        }
+        tokio::select! {
+            _ = control.wait(&first.id, Some(first.version), context.pacing.poll) => {}
+            _ = interrupts.next() => return,
+        }
+        sleep(context.pacing.least).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::summary;
+    use outlast_api::types::JobFailure;
+
+    #[test]
+    fn exit_codes_are_as_documented() {
+        let done = |app: &str, exit| {
+            let app = app.to_owned();
+            verdict(&JobSummary { app, exit, state: JobState::Done, ..summary() })
+        };
+        assert_eq!(done("povray", Some(0)), Ok(Exit::OK));
+        assert_eq!(done("povray", None), Ok(Exit::OK));
+        assert_eq!(done("sweep", Some(7)), Ok(Exit::FAILED));
+        assert_eq!(done("command", Some(7)), Ok(Exit(7)));
+        let failed = |kind| {
+            let error = Some(JobFailure { kind, message: "why".to_owned() });
+            verdict(&JobSummary { state: JobState::Failed, error, ..summary() }).unwrap_err()
+        };
+        assert_eq!(failed(FailureKind::NoProgram), Failure::new(Exit::NO_PROGRAM, "why"));
+        assert_eq!(failed(FailureKind::Program).exit, Exit::FAILED);
+        let cancelled = JobSummary { state: JobState::Cancelled, ..summary() };
+        assert_eq!(verdict(&cancelled).unwrap_err().exit, Exit::FAILED);
+    }
+}

@@ -1,0 +1,394 @@
+//! Commands against nodes that answer from a script.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use expect_test::expect;
+use outlast_api::types::{FailureKind, JobFailure, JobState, JobSummary};
+use outlast_api::{ApiError, Client, Control, ControlSocket, SOCKET_NAME};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+use super::*;
+use crate::args::Cli;
+use crate::embed::StartError;
+use crate::interrupts::Interrupt;
+use crate::testing::{Closed, Embedders, JOB, Memory, Script, done, summary};
+
+/// Short, where a test waits for it to pass; long where it must not.
+const PACING: Pacing = Pacing {
+    poll: Duration::from_secs(20),
+    least: Duration::from_millis(1),
+    reconnect: Duration::from_millis(300),
+    retry: Duration::from_millis(5),
+    detach: Duration::from_secs(20),
+    preview: Duration::ZERO,
+};
+
+struct Outcome {
+    result: Result<Exit, Failure>,
+    out: String,
+    err: String,
+}
+
+impl Outcome {
+    fn exit(&self) -> Exit {
+        match &self.result {
+            Ok(exit) => *exit,
+            Err(failure) => failure.exit,
+        }
+    }
+
+    fn message(&self) -> &str {
+        self.result.as_ref().err().map_or("", |failure| &failure.message)
+    }
+}
+
+/// A folder for data and for work, with or without a daemon.
+struct Bench {
+    dir: TempDir,
+    embedders: Embedders,
+    pacing: Pacing,
+    interrupt: mpsc::UnboundedSender<Interrupt>,
+    interrupts: Option<Interrupts>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Bench {
+    fn embedded(script: Script) -> Self {
+        let (interrupt, interrupts) = Interrupts::channel();
+        Self {
+            dir: TempDir::new().unwrap(),
+            embedders: Embedders::of(script),
+            pacing: PACING,
+            interrupt,
+            interrupts: Some(interrupts),
+            stop: None,
+        }
+    }
+
+    /// With a daemon that answers from the script, over a real socket.
+    fn daemon(script: Script) -> Self {
+        let mut bench = Self::embedded(Script::default());
+        bench.stop = Some(serve(&bench.dir, Arc::new(script)));
+        bench
+    }
+
+    async fn run(&mut self, line: &str) -> Outcome {
+        let out = Memory::default();
+        let (result, err) = self.run_to(line, out.clone()).await;
+        Outcome { result, out: out.text(), err }
+    }
+
+    async fn run_to(
+        &mut self,
+        line: &str,
+        out: impl std::io::Write + Send + 'static,
+    ) -> (Result<Exit, Failure>, String) {
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        let err = Memory::default();
+        let mut ui = Ui::new(out, err.clone());
+        ui.json = cli.global.json;
+        ui.quiet = cli.global.quiet;
+        let context = Context {
+            ui: &mut ui,
+            embedder: &self.embedders,
+            data_dir: self.dir.path().to_owned(),
+            cwd: self.dir.path().to_owned(),
+            pacing: self.pacing,
+            interrupts: self.interrupts.take(),
+        };
+        let acting = tokio::time::timeout(Duration::from_secs(20), act(cli.command, context));
+        (acting.await.expect("in time"), err.text())
+    }
+}
+
+fn serve(dir: &TempDir, control: Arc<dyn Control>) -> oneshot::Sender<()> {
+    let socket = ControlSocket::bind(&dir.path().join(SOCKET_NAME)).unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    tokio::spawn(outlast_api::serve(socket, control, async { drop(stopped.await) }));
+    stop
+}
+
+fn command_job(exit: i32) -> JobSummary {
+    JobSummary { app: "command".to_owned(), exit: Some(exit), files: Vec::new(), ..done() }
+}
+
+#[tokio::test]
+async fn run_waits_tells_and_reports() {
+    let mut noted = summary();
+    noted.notes = vec!["one gridlet per frame: radiosity".to_owned()];
+    noted.version = 2;
+    let mut end = done();
+    end.notes = noted.notes.clone();
+    let mut bench = Bench::daemon(Script::new([summary(), noted, end]));
+    let outcome = bench.run("outlast run --preview now.txt -- povray +Iscene.pov").await;
+    assert_eq!(outcome.result, Ok(Exit::OK));
+    assert_eq!(outcome.out, "");
+    expect![[r#"
+        outlast: running: 3 of 12 gridlets, 13 of 48 cells accepted, 1 rejected, about 4.0 s left
+        outlast: one gridlet per frame: radiosity
+        outlast: done after 7.2 s: 12 of 12 gridlets done
+        outlast: wrote scene.png
+        outlast: 1 lease lost; other nodes went on with the work
+        outlast: caught liar�[2J (efabefabef): gridlet 4, 2 cells wrong, the first at pixels 0..32 × 0..64: contradicts a sample computed here
+    "#]].assert_eq(&outcome.err);
+    let preview = std::fs::read_to_string(bench.dir.path().join("now.txt")).unwrap();
+    assert_eq!(preview, "48 cells");
+    assert!(bench.embedders.started.lock().unwrap().is_empty(), "the daemon was used");
+}
+
+#[tokio::test]
+async fn without_a_daemon_run_brings_its_own_node() {
+    let mut bench = Bench::embedded(Script::new([done()]));
+    let outcome = bench.run("outlast run -q -- povray").await;
+    assert_eq!((outcome.result, outcome.err.as_str()), (Ok(Exit::OK), ""));
+    assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Embedded]);
+    assert_eq!(*bench.embedders.stopped.lock().unwrap(), 1);
+    let submitted = bench.embedders.script.submitted.lock().unwrap();
+    assert_eq!(submitted[0].cwd, bench.dir.path().to_str().unwrap());
+}
+
+#[tokio::test]
+async fn a_command_passes_its_output_and_exit_code_on() {
+    let script = Script { stdout: b"hello world\n".to_vec(), ..Script::new([command_job(7)]) };
+    let mut bench = Bench::daemon(script);
+    let outcome = bench.run("outlast run -q -- prog").await;
+    assert_eq!(outcome.result, Ok(Exit(7)));
+    assert_eq!(outcome.out, "hello world\n");
+    assert_eq!(outcome.err, "a warning\n");
+}
+
+#[tokio::test]
+async fn a_closed_pipe_is_no_error() {
+    let mut bench = Bench::daemon(Script::default());
+    let (result, err) = bench.run_to("outlast ps", Closed).await;
+    assert_eq!((result, err.as_str()), (Err(Failure::new(Exit::OK, "")), ""));
+    // And doesn't hide the program's exit code.
+    let script = Script { stdout: b"hello".to_vec(), ..Script::new([command_job(7)]) };
+    let mut bench = Bench::daemon(script);
+    let (result, _) = bench.run_to("outlast run -- prog", Closed).await;
+    assert_eq!(result, Ok(Exit(7)));
+}
+
+#[tokio::test]
+async fn failures_have_their_exit_codes() {
+    let failed = |kind| JobSummary {
+        state: JobState::Failed,
+        error: Some(JobFailure { kind, message: "why".to_owned() }),
+        ..summary()
+    };
+    for (job, exit) in [
+        (failed(FailureKind::NoProgram), Exit::NO_PROGRAM),
+        (failed(FailureKind::Program), Exit::FAILED),
+        (JobSummary { state: JobState::Cancelled, ..summary() }, Exit::FAILED),
+        (JobSummary { app: "sweep".to_owned(), exit: Some(1), ..done() }, Exit::FAILED),
+    ] {
+        let outcome = Bench::daemon(Script::new([job.clone()])).run("outlast run -- p").await;
+        assert_eq!(outcome.exit(), exit, "{job:?}: {:?}", outcome.result);
+    }
+    let refuse = Some(ApiError::bad_request("input scene.pov: not found"));
+    let mut bench = Bench::daemon(Script { refuse, ..Script::default() });
+    let outcome = bench.run("outlast run -- povray").await;
+    assert_eq!(outcome.result, Err(Failure::usage("input scene.pov: not found")));
+    for line in
+        ["show ff", "wait ff", "logs ff", "logs ff --stdout", "cancel ff", "preview ff -o x"]
+    {
+        let outcome = bench.run(&format!("outlast {line}")).await;
+        assert_eq!(outcome.exit(), Exit::NO_JOB, "{line}");
+    }
+    assert!(!bench.dir.path().join("x").exists());
+}
+
+#[tokio::test]
+async fn what_needs_a_daemon_says_how_to_get_one() {
+    for line in ["submit -- p", "nodes", "status", "down", "join t"] {
+        let outcome = Bench::embedded(Script::default()).run(&format!("outlast {line}")).await;
+        assert_eq!(outcome.exit(), Exit::NO_DAEMON, "{line}");
+        assert!(outcome.message().contains("outlast up"), "{line}: {}", outcome.message());
+    }
+}
+
+#[tokio::test]
+async fn reading_needs_no_daemon_and_starts_no_work() {
+    for line in ["ps", "show 00", "logs 00", "preview 00 -o p", "cancel 00", "logs 00 --stderr"] {
+        let mut bench = Bench::embedded(Script::default());
+        let outcome = bench.run(&format!("outlast {line}")).await;
+        assert_eq!(outcome.result, Ok(Exit::OK), "{line}");
+        assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Passive], "{line}");
+        assert_eq!(*bench.embedders.stopped.lock().unwrap(), 1, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn waiting_for_a_job_that_ended_starts_no_work() {
+    let mut bench = Bench::embedded(Script::new([done()]));
+    *bench.embedders.script.last.lock().unwrap() = Some(done());
+    assert_eq!(bench.run("outlast wait 00").await.result, Ok(Exit::OK));
+    assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Passive]);
+
+    let mut bench = Bench::embedded(Script::new([summary(), done()]));
+    assert_eq!(bench.run("outlast wait 00").await.result, Ok(Exit::OK));
+    assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Passive, Role::Embedded]);
+    assert_eq!(*bench.embedders.stopped.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn the_first_interrupt_detaches_and_the_second_cancels() {
+    let mut bench = Bench::daemon(Script::new([summary()]));
+    bench.pacing.detach = Duration::from_millis(1);
+    bench.interrupt.send(Interrupt::CtrlC).unwrap();
+    let outcome = bench.run("outlast run -- p").await;
+    assert_eq!(outcome.result, Ok(Exit::INTERRUPTED));
+    assert!(outcome.err.contains(&format!("`outlast wait {JOB}` comes back")), "{}", outcome.err);
+
+    let mut bench = Bench::embedded(Script::new([summary()]));
+    bench.interrupt.send(Interrupt::CtrlC).unwrap();
+    bench.interrupt.send(Interrupt::CtrlC).unwrap();
+    let outcome = bench.run("outlast wait 00").await;
+    assert_eq!(outcome.result, Ok(Exit::INTERRUPTED));
+    assert!(bench.embedders.script.called("cancel"));
+    assert_eq!(*bench.embedders.stopped.lock().unwrap(), 2);
+
+    let mut bench = Bench::embedded(Script::new([summary()]));
+    bench.interrupt.send(Interrupt::Terminate).unwrap();
+    assert_eq!(bench.run("outlast wait 00").await.result, Ok(Exit::INTERRUPTED));
+    assert!(!bench.embedders.script.called("cancel"));
+}
+
+#[tokio::test]
+async fn a_timeout_leaves_the_job() {
+    let mut bench = Bench::daemon(Script::new([summary()]));
+    let outcome = bench.run("outlast run --timeout 50ms -- p").await;
+    assert_eq!(outcome.exit(), Exit::TIMEOUT);
+    assert!(outcome.message().contains(&format!("outlast wait {JOB}")), "{}", outcome.message());
+}
+
+#[tokio::test]
+async fn a_daemon_that_comes_back_is_found_again() {
+    let gone = ApiError::unavailable("gone");
+    let script = Script::answers([Ok(summary()), Err(gone.clone()), Err(gone.clone()), Ok(done())]);
+    let outcome = Bench::daemon(script).run("outlast run -- p").await;
+    assert_eq!(outcome.result, Ok(Exit::OK));
+    assert!(
+        outcome.err.contains("went away") && outcome.err.contains("is back"),
+        "{}",
+        outcome.err
+    );
+
+    let script = Script::answers(std::iter::repeat_n(Err(gone), 1000));
+    let outcome = Bench::daemon(script).run("outlast run -- p").await;
+    assert_eq!(outcome.exit(), Exit::NO_DAEMON);
+    assert!(outcome.message().contains(&format!("outlast wait {JOB}")), "{}", outcome.message());
+}
+
+#[tokio::test]
+async fn a_node_that_ends_under_run_is_told() {
+    let mut bench = Bench::embedded(Script::new([summary()]));
+    bench.embedders.ends = Some(Err("disk full".to_owned()));
+    let outcome = bench.run("outlast run -- p").await;
+    assert_eq!(outcome.exit(), Exit::NO_DAEMON);
+    assert!(outcome.message().contains("disk full"), "{}", outcome.message());
+}
+
+#[tokio::test]
+async fn an_embedded_node_stays_for_jobs_of_others_only() {
+    let job = |id: &str| JobSummary { id: id.to_owned(), ..summary() };
+    let script = Script::new([done()]);
+    // Before; after our own; once the other one ended.
+    *script.jobs.lock().unwrap() =
+        [vec![job("old")], vec![job("old"), job(JOB)], vec![job("old")]].into();
+    script.waits.lock().unwrap().push_back(Ok(done()));
+    let mut bench = Bench::embedded(script);
+    let outcome = bench.run("outlast run -- p").await;
+    assert_eq!(outcome.result, Ok(Exit::OK));
+    assert!(outcome.err.contains("staying until 1 job that other clients"), "{}", outcome.err);
+}
+
+#[tokio::test]
+async fn a_data_directory_that_is_briefly_in_use_is_waited_for() {
+    let mut bench = Bench::embedded(Script::new([done()]));
+    let busy = || StartError::InUse("in use".to_owned());
+    bench.embedders.errors.lock().unwrap().extend([busy(), busy()]);
+    assert_eq!(bench.run("outlast run -- p").await.result, Ok(Exit::OK));
+    bench.embedders.errors.lock().unwrap().push_back(StartError::Failed("port in use".to_owned()));
+    let outcome = bench.run("outlast ps").await;
+    assert_eq!(outcome.result, Err(Failure::failed("port in use")));
+}
+
+#[tokio::test]
+async fn up_prints_its_ticket_and_leaves_politely() {
+    let mut bench = Bench::embedded(Script::default());
+    bench.interrupt.send(Interrupt::Terminate).unwrap();
+    let outcome = bench.run("outlast up").await;
+    assert_eq!((outcome.result, outcome.out.as_str()), (Ok(Exit::OK), "a-ticket\n"));
+    assert!(bench.embedders.script.called("down drain=true"));
+    assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Daemon]);
+
+    let mut bench = Bench::embedded(Script::default());
+    let error = StartError::InUse("another daemon uses it".to_owned());
+    bench.embedders.errors.lock().unwrap().push_back(error);
+    assert_eq!(bench.run("outlast up").await.exit(), Exit::FAILED);
+}
+
+#[tokio::test]
+async fn down_waits_until_the_daemon_is_gone() {
+    let mut bench = Bench::daemon(Script::default());
+    let stop = bench.stop.take().unwrap();
+    let client = Client::new(bench.dir.path());
+    let (outcome, ()) = tokio::join!(bench.run("outlast down --now"), async {
+        tokio::task::yield_now().await;
+        drop(stop);
+    });
+    // Whether it went before or after it was told: it is gone.
+    assert!(matches!(outcome.exit(), Exit::OK | Exit::NO_DAEMON), "{:?}", outcome.result);
+    assert!(!client.is_there().await);
+}
+
+#[tokio::test]
+async fn tables_come_as_json_too() {
+    for line in [
+        "ps",
+        "nodes",
+        "status",
+        "show 00",
+        "logs 00",
+        "cancel 00",
+        "submit -- p",
+        "wait 00",
+        "run -- p",
+        "preview 00 -o p",
+    ] {
+        let mut bench = Bench::daemon(Script::new([done()]));
+        let outcome = bench.run(&format!("outlast --json {line}")).await;
+        assert_eq!(outcome.result, Ok(Exit::OK), "{line}");
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(&outcome.out);
+        assert!(parsed.is_ok(), "{line}: {}", outcome.out);
+    }
+}
+
+#[tokio::test]
+async fn logs_are_text() {
+    let outcome = Bench::daemon(Script::default()).run("outlast logs 00").await;
+    expect![[r#"
+        2026-11-21 09:16:19Z  submitted
+        2026-11-21 09:16:20Z  worker: program failed:
+            no such file
+    "#]]
+    .assert_eq(&outcome.out);
+}
+
+#[test]
+fn a_file_appears_as_a_whole_or_not_at_all() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("p.png");
+    follow::write_atomically(&path, b"one").unwrap();
+    follow::write_atomically(&path, b"two").unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"two");
+    std::fs::create_dir(dir.path().join("d")).unwrap();
+    assert!(follow::write_atomically(&dir.path().join("d"), b"x").is_err());
+    assert!(follow::write_atomically(Path::new("/"), b"x").is_err());
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
+}

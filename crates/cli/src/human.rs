@@ -1,0 +1,219 @@
+//! Numbers as people read and write them.
+
+use std::time::Duration;
+
+/// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`. What is no length of time: `-`.
+pub fn duration(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "-".to_owned();
+    }
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    // Saturates: a float too large becomes the largest integer.
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        3600..86_400 => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
+        _ => format!("{} d {} h", whole / 86_400, whole / 3600 % 24),
+    }
+}
+
+/// `512 B`, `1.5 KiB`, `20 MiB`.
+pub fn bytes(bytes: u64) -> String {
+    scaled(bytes as f64, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
+}
+
+/// `-` for nothing measured, else `3.2 GFLOPS`.
+pub fn flops(flops: u64) -> String {
+    if flops == 0 {
+        return "-".to_owned();
+    }
+    scaled(
+        flops as f64,
+        1000.0,
+        &["FLOPS", "kFLOPS", "MFLOPS", "GFLOPS", "TFLOPS", "PFLOPS", "EFLOPS"],
+    )
+}
+
+fn scaled(mut value: f64, base: f64, units: &[&str]) -> String {
+    let mut unit = 0;
+    while value >= base && unit + 1 < units.len() {
+        value /= base;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 9.95);
+    format!("{value:.digits$} {}", units[unit])
+}
+
+/// How much of a whole, rounded down so that 100 % means all: `57 %`.
+pub fn percent(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".to_owned();
+    }
+    format!("{} %", u128::from(part) * 100 / u128::from(whole))
+}
+
+/// `1 cell`, `2 cells`: for words whose plural is regular.
+pub fn count(number: u64, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+/// A point in time, in seconds since 1970: `2026-11-21 09:16:19Z`.
+pub fn timestamp(unix_s: u64) -> String {
+    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+    // Hinnant, "chrono-compatible low-level date algorithms", civil_from_days, for days >= 0.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// The first ten digits of a node's key.
+pub fn short_id(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
+
+/// A command as one could type it.
+pub fn command(argv: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "+-_=./:,@%{}".contains(c);
+    let quoted = argv.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// Text that came from elsewhere, for a terminal: control characters can't play tricks with it.
+pub fn tame(text: &str) -> String {
+    let replace = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(replace).collect()
+}
+
+/// Reads `90`, `90s`, `5m`, `1h30m`, `250ms`, `1.5h`.
+///
+/// # Errors
+/// Says what was expected.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let error = || format!("expected a time such as 90s, 5m or 1h30m, found `{text}`");
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|_| error());
+    }
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(error)?;
+        let number: f64 = rest[..digits].parse().map_err(|_| error())?;
+        rest = &rest[digits..];
+        let unit_end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit = match &rest[..unit_end] {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return Err(error()),
+        };
+        seconds += number * unit;
+        rest = &rest[unit_end..];
+    }
+    if text.is_empty() {
+        return Err(error());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let cases = [
+            (0.0, "0.0 s"),
+            (0.44, "0.4 s"),
+            (9.96, "10 s"),
+            (59.4, "59 s"),
+            (59.6, "1 min 00 s"),
+            (185.0, "3 min 05 s"),
+            (7800.0, "2 h 10 min"),
+            (273_600.0, "3 d 4 h"),
+            (-1.0, "-"),
+            (f64::NAN, "-"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(duration(seconds), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (20 << 20, "20 MiB"),
+            (u64::MAX, "16 EiB"),
+        ];
+        for (size, expected) in cases {
+            assert_eq!(bytes(size), expected, "{size}");
+        }
+        assert_eq!(flops(0), "-");
+        assert_eq!(flops(3_210_000_000), "3.2 GFLOPS");
+    }
+
+    #[test]
+    fn only_all_is_a_hundred_percent() {
+        assert_eq!(percent(999, 1000), "99 %");
+        assert_eq!(percent(1000, 1000), "100 %");
+        assert_eq!(percent(0, 0), "-");
+    }
+
+    #[test]
+    fn timestamps() {
+        assert_eq!(timestamp(0), "1970-01-01 00:00:00Z");
+        assert_eq!(timestamp(951_782_399), "2000-02-28 23:59:59Z");
+        assert_eq!(timestamp(951_782_400), "2000-02-29 00:00:00Z");
+        assert_eq!(timestamp(1_795_252_579), "2026-11-21 09:16:19Z");
+    }
+
+    #[test]
+    fn a_command_can_be_typed_again() {
+        let argv = ["povray", "+Iscene.pov", "a b", "", "it's", "{a}"].map(str::to_owned);
+        assert_eq!(command(&argv), r"povray +Iscene.pov 'a b' '' 'it'\''s' {a}");
+    }
+
+    #[test]
+    fn control_characters_dont_reach_the_terminal() {
+        assert_eq!(tame("a\u{1b}[31mb\nc"), "a\u{fffd}[31mb\nc");
+    }
+
+    #[test]
+    fn durations_are_read() {
+        for (text, millis) in [
+            ("90", 90_000),
+            ("1.5", 1500),
+            ("90s", 90_000),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("250ms", 250),
+            ("0.5h", 1_800_000),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for bad in ["", "s", "5 m", "-1", "5x", "1e300d", "1..2s", "NaN", "inf", "5m3"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The `outlast` command.
+//!
+//! ```text
+//!  args ──parse, no effects──▶ Cli ──commands──▶ connect ──▶ dyn Control ──▶ render, progress ──▶ ui
+//!                                                  │  daemon: outlast_api::Client on its socket
+//!                                                  └─ none:   Embedder starts a node in this process
+//! ```
+//!
+//! Two steps: [`args`] parses without effects, [`commands`] acts. Data goes to standard output, everything
+//! else to standard error. The node itself is behind [`Embedder`], which the binary provides.
+
+pub mod args;
+pub mod commands;
+pub mod config;
+pub mod connect;
+pub mod embed;
+pub mod exit;
+pub mod human;
+pub mod interrupts;
+mod logging;
+pub mod progress;
+pub mod render;
+#[cfg(test)]
+mod testing;
+pub mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::commands::Context;
+use crate::config::Surroundings;
+use crate::embed::Embedder;
+use crate::exit::{Exit, Failure};
+use crate::ui::Ui;
+
+/// The whole command.
+pub fn main(embedder: &dyn Embedder) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help is data and an error isn't; clap knows. A closed pipe is no error.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::USAGE.0));
+        }
+    };
+    let mut ui = Ui::of_process(&cli.global);
+    let exit = match logging::init(&cli).and_then(|()| act(cli, &mut ui, embedder)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                ui.complain(&failure.message);
+            }
+            failure.exit
+        }
+    };
+    ExitCode::from(exit.0)
+}
+
+fn act(cli: Cli, ui: &mut Ui, embedder: &dyn Embedder) -> Result<Exit, Failure> {
+    let around = Surroundings::find()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("threads can't be started: {error}")))?;
+    let result = runtime.block_on(async {
+        let context = Context::new(ui, embedder, &cli.global, around)?;
+        commands::act(cli.command, context).await
+    });
+    // What a node still does in the background can't hold the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}

@@ -1,0 +1,185 @@
+//! How far a job is: a bar on a terminal, elsewhere a line whenever something of note changed.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use outlast_api::types::{JobState, JobSummary};
+
+use crate::human;
+use crate::ui::Ui;
+
+/// A line at least this often while work is being done, for whoever reads a log of it.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// What a bar looks like.
+const TEMPLATE: &str = "{spinner} [{bar:30}] {percent:>3} %  {wide_msg}";
+
+/// Lines for the parts of the work that are done, besides: quarters.
+const PARTS: u64 = 4;
+
+/// Shows how far a job is.
+pub enum Progress {
+    /// Says nothing.
+    Off,
+    /// A bar that moves.
+    Bar(ProgressBar),
+    /// A line now and then.
+    Lines(Lines),
+}
+
+impl Progress {
+    /// What fits to the streams.
+    pub fn new(ui: &Ui) -> Self {
+        if ui.quiet {
+            return Self::Off;
+        }
+        if !ui.bars {
+            return Self::Lines(Lines::default());
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template(TEMPLATE)
+            .map(|style| style.progress_chars("=> "))
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self::Bar(bar)
+    }
+
+    /// Shows `job`, which was so at `now`, counted from any moment.
+    pub fn update(&mut self, ui: &mut Ui, now: Duration, job: &JobSummary) {
+        match self {
+            Self::Off => {}
+            Self::Bar(bar) => {
+                bar.set_length(job.cells_total.into());
+                bar.set_position(job.cells_accepted.into());
+                bar.set_message(describe(job));
+            }
+            Self::Lines(lines) => {
+                if lines.worth_a_line(now, job) {
+                    ui.say(&describe(job));
+                }
+            }
+        }
+    }
+
+    /// Says something besides.
+    pub fn say(&self, ui: &mut Ui, text: &str) {
+        match self {
+            Self::Bar(bar) => bar.suspend(|| ui.say(text)),
+            Self::Off | Self::Lines(_) => ui.say(text),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+        *self = Self::Off;
+    }
+}
+
+/// How far a job is, in a line.
+pub fn describe(job: &JobSummary) -> String {
+    if job.state == JobState::Queued {
+        return "queued".to_owned();
+    }
+    let mut text = format!(
+        "{}: {} of {}, {} of {} accepted",
+        job.state.as_str(),
+        job.gridlets_done,
+        human::count(job.gridlets_total.into(), "gridlet"),
+        job.cells_accepted,
+        human::count(job.cells_total.into(), "cell"),
+    );
+    if job.answers_rejected > 0 {
+        text.push_str(&format!(", {} rejected", job.answers_rejected));
+    }
+    if let Some(eta) = job.eta_s.filter(|_| job.state == JobState::Running) {
+        text.push_str(&format!(", about {} left", human::duration(eta)));
+    }
+    text
+}
+
+/// Decides what is worth a line.
+#[derive(Debug, Default)]
+pub struct Lines {
+    last: Option<Last>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Last {
+    at: Duration,
+    state: JobState,
+    rejected: u64,
+    part: u64,
+    accepted: u32,
+}
+
+impl Lines {
+    fn worth_a_line(&mut self, now: Duration, job: &JobSummary) -> bool {
+        let part = u64::from(job.cells_accepted) * PARTS / u64::from(job.cells_total).max(1);
+        let this = Last {
+            at: now,
+            state: job.state,
+            rejected: job.answers_rejected,
+            part,
+            accepted: job.cells_accepted,
+        };
+        let worth = !job.state.ended()
+            && self.last.is_none_or(|last| {
+                last.state != this.state
+                    || last.rejected != this.rejected
+                    || last.part != this.part
+                    || (last.accepted != this.accepted && now >= last.at + LINE_EVERY)
+            });
+        if worth {
+            self.last = Some(this);
+        }
+        worth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::summary;
+
+    #[test]
+    fn lines_come_with_changes_of_note_only() {
+        let mut lines = Lines::default();
+        let mut job = summary();
+        let mut line = |second: u64, state: JobState, accepted: u32, rejected: u64| {
+            job.state = state;
+            job.cells_accepted = accepted;
+            job.answers_rejected = rejected;
+            lines.worth_a_line(Duration::from_secs(second), &job)
+        };
+        assert!(line(0, JobState::Queued, 0, 0), "the first");
+        assert!(!line(1, JobState::Queued, 0, 0), "nothing new");
+        assert!(line(1, JobState::Running, 0, 0), "another state");
+        assert!(!line(2, JobState::Running, 1, 0), "a little more");
+        assert!(line(2, JobState::Running, 1, 1), "somebody was caught");
+        assert!(line(3, JobState::Running, 12, 1), "a quarter");
+        assert!(!line(32, JobState::Running, 13, 1));
+        assert!(line(33, JobState::Running, 13, 1), "half a minute later");
+        assert!(!line(99, JobState::Running, 13, 1), "nothing new for long");
+        assert!(!line(99, JobState::Done, 48, 1), "the report says so");
+    }
+
+    #[test]
+    fn the_bars_template_is_one() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+    }
+
+    #[test]
+    fn a_line_says_how_far_it_is() {
+        let mut job = summary();
+        assert_eq!(
+            describe(&job),
+            "running: 3 of 12 gridlets, 13 of 48 cells accepted, 1 rejected, about 4.0 s left"
+        );
+        job.state = JobState::Queued;
+        assert_eq!(describe(&job), "queued");
+    }
+}

@@ -1,0 +1,344 @@
+//! Tables and reports, as text.
+
+use std::fmt::Write;
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
+use outlast_api::types::{
+    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Proof, Schedule, WrongAnswer,
+};
+
+use crate::human;
+
+/// Characters of a command, or of a list of names, in a table.
+const CELL_CHARS: usize = 48;
+
+/// A table: a line for each row, columns two blanks apart. On a terminal one column gives way so that lines fit;
+/// the others are never cut, as an id that is cut is of no use.
+struct Grid {
+    table: Table,
+    gives_way: usize,
+}
+
+impl Grid {
+    fn new(width: Option<u16>, header: &[&str], gives_way: usize) -> Self {
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        if let Some(width) = width {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            table.set_truncation_indicator("…");
+        }
+        table.set_header(header.to_vec());
+        Self { table, gives_way }
+    }
+
+    fn row(&mut self, cells: Vec<String>) {
+        let mut row = Row::from(cells);
+        row.max_height(1);
+        self.table.add_row(row);
+    }
+
+    fn right(mut self, columns: &[usize]) -> Self {
+        for &column in columns {
+            if let Some(column) = self.table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        self
+    }
+
+    fn finish(mut self) -> String {
+        for (index, column) in self.table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if index != self.gives_way {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        let mut text = String::new();
+        for line in self.table.lines() {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// `text` on one line of at most `chars` characters, harmless for a terminal.
+fn short(text: &str, chars: usize) -> String {
+    let line = human::tame(text).replace(['\n', '\t'], " ");
+    if line.chars().count() <= chars {
+        return line;
+    }
+    line.chars().take(chars - 1).chain(['…']).collect()
+}
+
+/// `ps`.
+pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
+    let header = ["JOB", "STATE", "DONE", "CREATED", "TOOK", "APP", "NAME", "COMMAND"];
+    let mut grid = Grid::new(width, &header, 7);
+    for job in jobs {
+        grid.row(vec![
+            job.id.clone(),
+            job.state.as_str().to_owned(),
+            human::percent(job.cells_accepted.into(), job.cells_total.into()),
+            format!("{} ago", human::duration(now_s.saturating_sub(job.created) as f64)),
+            human::duration(job.elapsed_s),
+            short(&job.app, CELL_CHARS),
+            job.name.as_deref().map_or_else(|| "-".to_owned(), |name| short(name, CELL_CHARS)),
+            short(&human::command(&job.command), CELL_CHARS),
+        ]);
+    }
+    grid.right(&[2]).finish()
+}
+
+/// `nodes`.
+pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
+    let header = [
+        "NODE",
+        "NAME",
+        "STATE",
+        "FREE",
+        "LOAD",
+        "MEMORY",
+        "CORE SPEED",
+        "CREDIBILITY",
+        "RIGHT",
+        "WRONG",
+        "SEEN",
+        "ADDRESS",
+    ];
+    let mut grid = Grid::new(width, &header, 1);
+    for node in nodes {
+        let state = match node.state {
+            NodeState::Myself => "self",
+            _ if node.blacklisted => "blacklisted",
+            NodeState::Gone => "gone",
+            _ if node.draining => "leaving",
+            NodeState::Alive => "alive",
+            NodeState::Suspect => "suspect",
+        };
+        grid.row(vec![
+            human::short_id(&node.id).to_owned(),
+            short(&node.name, CELL_CHARS),
+            state.to_owned(),
+            format!("{}/{}", node.free, node.slots),
+            format!("{:.2}", node.load),
+            human::bytes(node.memory_bytes),
+            human::flops(node.flops),
+            format!("{:.3}", node.credibility),
+            node.right.to_string(),
+            node.wrong.to_string(),
+            node.last_seen_s
+                .map_or_else(|| "-".to_owned(), |s| format!("{} ago", human::duration(s))),
+            node.addresses.first().map_or_else(|| "-".to_owned(), |a| short(a, CELL_CHARS)),
+        ]);
+    }
+    grid.right(&[3, 4, 5, 6, 7, 8, 9]).finish()
+}
+
+/// Names and values below each other.
+fn pairs(text: &mut String, pairs: &[(&str, String)]) {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, value) in pairs {
+        let line = format!("{name:width$}  {}", human::tame(value));
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+}
+
+/// `status`.
+pub fn status(status: &NodeStatus) -> String {
+    let mut text = String::new();
+    let state = if status.draining { "leaving" } else { "running" };
+    pairs(
+        &mut text,
+        &[
+            ("node", format!("{} ({})", status.name, status.id)),
+            ("version", status.version.clone()),
+            ("state", format!("{state} for {}", human::duration(status.uptime_s))),
+            ("slots", format!("{} of {} in use", status.busy, status.slots)),
+            ("jobs", format!("{} running", status.running_jobs)),
+            ("grid", human::count(status.members.into(), "other node")),
+            ("addresses", status.addresses.join(" ")),
+            ("data", status.data_dir.clone()),
+            ("ticket", status.ticket.clone()),
+        ],
+    );
+    let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
+    if !counted.is_empty() {
+        text.push_str("\ncounters\n");
+        for (name, count) in counted {
+            let _ = writeln!(text, "  {}  {count}", short(name, CELL_CHARS));
+        }
+    }
+    text
+}
+
+/// A node's name and the beginning of its key; the name alone proves nothing.
+fn node_name(name: &str, id: &str) -> String {
+    let id = human::short_id(id);
+    if name.is_empty() { id.to_owned() } else { format!("{} ({id})", short(name, CELL_CHARS)) }
+}
+
+/// Who was wrong, where, and how it was found out.
+pub fn wrong(wrong: &WrongAnswer) -> String {
+    let proof = match wrong.proof {
+        Proof::Vote => "outvoted",
+        Proof::Sample => "contradicts a sample computed here",
+        Proof::Invalid => "no result at all",
+    };
+    let mut text = format!(
+        "{}: gridlet {}, {} wrong, the first at {}: {proof}",
+        node_name(&wrong.name, &wrong.node),
+        wrong.gridlet,
+        human::count(wrong.cells.into(), "cell"),
+        wrong.first,
+    );
+    if let Some(detail) = &wrong.detail {
+        let _ = write!(text, " ({detail})");
+    }
+    text
+}
+
+/// `show`.
+pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
+    let job = &detail.summary;
+    let mut text = String::new();
+    let mut lines = vec![("job", job.id.clone())];
+    if let Some(name) = &job.name {
+        lines.push(("name", name.clone()));
+    }
+    lines.push(("command", human::command(&job.command)));
+    lines.push(("application", job.app.clone()));
+    let eta = job.eta_s.map(|s| format!(", about {} left", human::duration(s)));
+    lines.push(("state", format!("{}{}", job.state.as_str(), eta.unwrap_or_default())));
+    if let Some(error) = &job.error {
+        lines.push(("error", error.message.clone()));
+    }
+    if let Some(exit) = job.exit {
+        lines.push(("exit code", exit.to_string()));
+    }
+    lines.push(("submitted", human::timestamp(job.created)));
+    lines.push(("took", human::duration(job.elapsed_s)));
+    lines.push(("gridlets", format!("{} of {} done", job.gridlets_done, job.gridlets_total)));
+    lines.push(("cells", format!("{} of {} accepted", job.cells_accepted, job.cells_total)));
+    lines.extend(job.files.iter().map(|file| ("wrote", file.clone())));
+    lines.extend(job.notes.iter().map(|note| ("note", note.clone())));
+    pairs(&mut text, &lines);
+    verification(&mut text, detail);
+
+    text.push_str("\nworkers\n");
+    let header = ["NODE", "NAME", "LEASES", "ANSWERED", "ACCEPTED", "WRONG"];
+    let mut grid = Grid::new(width, &header, 1);
+    for worker in &detail.workers {
+        grid.row(vec![
+            human::short_id(&worker.node).to_owned(),
+            short(&worker.name, CELL_CHARS),
+            worker.leases.to_string(),
+            worker.answered.to_string(),
+            worker.accepted.to_string(),
+            worker.wrong.to_string(),
+        ]);
+    }
+    text.push_str(&grid.right(&[2, 3, 4, 5]).finish());
+
+    if !detail.gridlets.is_empty() {
+        text.push('\n');
+        let header = ["GRIDLET", "ACCEPTED", "LEASES", "RUNNING ON", "ATOMS"];
+        let mut grid = Grid::new(width, &header, 4);
+        for gridlet in &detail.gridlets {
+            grid.row(vec![
+                gridlet.id.to_string(),
+                format!("{}/{}", gridlet.accepted, gridlet.cells),
+                gridlet.attempts.to_string(),
+                short(&gridlet.running_on.join(" "), CELL_CHARS),
+                short(&gridlet.atoms, CELL_CHARS),
+            ]);
+        }
+        text.push_str(&grid.right(&[0, 1, 2]).finish());
+    }
+    text
+}
+
+fn verification(text: &mut String, detail: &JobDetail) {
+    let (policy, stats) = (&detail.policy, &detail.verification);
+    let schedule = match policy.schedule {
+        Schedule::Incremental => "another one only while no quorum can be reached",
+        Schedule::AllAtOnce => "all that a quorum needs at once",
+    };
+    let agree = if policy.quorum == 1 {
+        "one answer is enough".to_owned()
+    } else {
+        format!("{} answers from different nodes have to agree", policy.quorum)
+    };
+    text.push_str("\nverification\n");
+    let samples = human::count(policy.samples.into(), "sample");
+    let mut lines = vec![
+        ("  policy", format!("{agree}, at most {}, {schedule}", policy.max_answers)),
+        ("", format!("{samples} computed here for each gridlet")),
+        (
+            "  cells",
+            format!(
+                "{} answered, accepted {} by quorum and {} from trusted nodes, {} rejected",
+                stats.answers,
+                stats.accepted_by_quorum,
+                stats.accepted_trusted,
+                detail.summary.answers_rejected
+            ),
+        ),
+        (
+            "  samples",
+            format!(
+                "{} agreed, {} contradicted an answer, {} couldn't be computed",
+                stats.samples_passed, stats.samples_failed, stats.samples_unavailable
+            ),
+        ),
+        (
+            "  leases",
+            format!(
+                "{} lost, {} came too late and dropped",
+                stats.expired_leases,
+                human::count(stats.late_answers, "answer")
+            ),
+        ),
+    ];
+    match detail.wrong.as_slice() {
+        [] => lines.push(("  wrong", "nobody".to_owned())),
+        all => lines.extend(all.iter().map(|one| ("  wrong", wrong(one)))),
+    }
+    pairs(text, &lines);
+}
+
+/// `logs`.
+pub fn logs(entries: &[LogEntry]) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        let time = human::timestamp(entry.time.max(0.0) as u64);
+        let node = entry.node.as_ref().map(|node| format!("{}: ", short(node, CELL_CHARS)));
+        let what = human::tame(entry.text.trim_end()).replace('\n', "\n    ");
+        let _ = writeln!(text, "{time}  {}{what}", node.unwrap_or_default());
+    }
+    text
+}
+
+/// What `run` and `wait` say of a job that ended, one line each.
+pub fn report(detail: &JobDetail) -> Vec<String> {
+    let job = &detail.summary;
+    let mut lines = vec![format!(
+        "{} after {}: {} of {} done",
+        job.state.as_str(),
+        human::duration(job.elapsed_s),
+        job.gridlets_done,
+        human::count(job.gridlets_total.into(), "gridlet"),
+    )];
+    lines.extend(job.files.iter().map(|file| format!("wrote {file}")));
+    let stats = &detail.verification;
+    if stats.expired_leases > 0 {
+        let lost = human::count(stats.expired_leases, "lease");
+        lines.push(format!("{lost} lost; other nodes went on with the work"));
+    }
+    lines.extend(detail.wrong.iter().map(|one| format!("caught {}", wrong(one))));
+    lines
+}
+
+#[cfg(test)]
+mod tests;

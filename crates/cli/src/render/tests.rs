@@ -1,0 +1,127 @@
+use expect_test::expect;
+use outlast_api::types::JobState;
+
+use super::*;
+use crate::testing;
+
+const NOW: u64 = 1_795_252_579 + 125;
+
+#[test]
+fn a_table_of_jobs() {
+    let mut named = testing::done();
+    named.name = Some("the\nscene".to_owned());
+    named.command.push("x".repeat(99));
+    let table = jobs(&[testing::summary(), named], NOW, None);
+    expect![[r#"
+        JOB               STATE     DONE  CREATED         TOOK   APP     NAME       COMMAND
+        00000000000000ab  running   27 %  2 min 05 s ago  7.2 s  povray  -          povray '+Imy scene.pov' +W1920
+        00000000000000ab  done     100 %  2 min 05 s ago  7.2 s  povray  the scene  povray '+Imy scene.pov' +W1920 xxxxxxxxxxxxxxxx…
+    "#]].assert_eq(&table);
+}
+
+#[test]
+fn a_table_fits_the_terminal_one_line_a_row() {
+    for width in [80, 100, 120] {
+        let table = jobs(&[testing::summary(), testing::done()], NOW, Some(width));
+        assert_eq!(table.lines().count(), 3, "{table}");
+        for line in table.lines() {
+            assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_table_has_a_header() {
+    assert_eq!(jobs(&[], NOW, None).lines().count(), 1);
+}
+
+#[test]
+fn a_table_of_nodes() {
+    let mut other = testing::node_row();
+    other.id = "efab".repeat(16);
+    other.name = "liar".to_owned();
+    other.state = NodeState::Alive;
+    other.blacklisted = true;
+    other.credibility = 0.0;
+    other.wrong = 2;
+    other.last_seen_s = Some(0.44);
+    expect![[r#"
+        NODE        NAME  STATE        FREE  LOAD   MEMORY  CORE SPEED  CREDIBILITY  RIGHT  WRONG  SEEN       ADDRESS
+        0123012301  here  self          1/2  0.25  8.0 GiB  3.2 GFLOPS        1.000     60      0  -          127.0.0.1:4711
+        efabefabef  liar  blacklisted   1/2  0.25  8.0 GiB  3.2 GFLOPS        0.000     60      2  0.4 s ago  127.0.0.1:4711
+    "#]].assert_eq(&nodes(&[testing::node_row(), other], None));
+}
+
+#[test]
+fn a_status() {
+    expect![[r#"
+        node       here (0123012301230123012301230123012301230123012301230123012301230123)
+        version    0.1.0
+        state      running for 3 min 05 s
+        slots      1 of 2 in use
+        jobs       1 running
+        grid       1 other node
+        addresses  127.0.0.1:4711
+        data       /data
+        ticket     a-ticket
+
+        counters
+          frames dropped  3
+    "#]]
+    .assert_eq(&status(&testing::status()));
+}
+
+#[test]
+fn all_about_a_job() {
+    let mut job = testing::done();
+    job.notes = vec!["a note".to_owned()];
+    expect![[r#"
+        job          00000000000000ab
+        command      povray '+Imy scene.pov' +W1920
+        application  povray
+        state        done
+        exit code    0
+        submitted    2026-11-21 09:16:19Z
+        took         7.2 s
+        gridlets     12 of 12 done
+        cells        48 of 48 accepted
+        wrote        scene.png
+        note         a note
+
+        verification
+          policy   2 answers from different nodes have to agree, at most 5, another one only while no quorum can be reached
+                   1 sample computed here for each gridlet
+          cells    99 answered, accepted 40 by quorum and 8 from trusted nodes, 1 rejected
+          samples  11 agreed, 1 contradicted an answer, 0 couldn't be computed
+          leases   1 lost, 2 answers came too late and dropped
+          wrong    liar�[2J (efabefabef): gridlet 4, 2 cells wrong, the first at pixels 0..32 × 0..64: contradicts a sample computed here
+
+        workers
+        NODE        NAME    LEASES  ANSWERED  ACCEPTED  WRONG
+        0123012301  worker       8        60        60      0
+        efabefabef  liar         4         2         0      2
+
+        GRIDLET  ACCEPTED  LEASES  RUNNING ON  ATOMS
+              4       2/4       2  worker      pixels 0..32 × 0..64
+    "#]].assert_eq(&detail(&testing::detail(job), None));
+}
+
+#[test]
+fn a_report_names_who_was_caught() {
+    let lines = report(&testing::detail(testing::done())).join("\n");
+    expect![[r#"
+        done after 7.2 s: 12 of 12 gridlets done
+        wrote scene.png
+        1 lease lost; other nodes went on with the work
+        caught liar�[2J (efabefabef): gridlet 4, 2 cells wrong, the first at pixels 0..32 × 0..64: contradicts a sample computed here"#]].assert_eq(&lines);
+}
+
+#[test]
+fn a_job_without_incidents_has_a_short_report() {
+    let mut detail = testing::detail(testing::done());
+    detail.wrong.clear();
+    detail.verification = Default::default();
+    detail.summary.state = JobState::Cancelled;
+    detail.summary.files.clear();
+    assert_eq!(report(&detail), ["cancelled after 7.2 s: 12 of 12 gridlets done"]);
+}

@@ -1,0 +1,99 @@
+//! Where text goes: data to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::args::Global;
+use crate::exit::Failure;
+use crate::human;
+
+/// Both streams, and what is known of them.
+pub struct Ui {
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    /// Columns of the terminal that standard output is; `None`: it is none, lines may be long.
+    pub width: Option<u16>,
+    /// Standard error is a terminal: progress bars may be drawn.
+    pub bars: bool,
+    /// Data as JSON.
+    pub json: bool,
+    /// Nothing but errors.
+    pub quiet: bool,
+}
+
+impl Ui {
+    /// The process's own streams.
+    pub fn of_process(global: &Global) -> Self {
+        let width = io::stdout()
+            .is_terminal()
+            .then(terminal_size::terminal_size)
+            .flatten()
+            .map(|(terminal_size::Width(width), _)| width);
+        Self {
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            width,
+            bars: io::stderr().is_terminal() && !global.quiet,
+            json: global.json,
+            quiet: global.quiet,
+        }
+    }
+
+    /// These streams, none of them a terminal.
+    pub fn new(out: impl Write + Send + 'static, err: impl Write + Send + 'static) -> Self {
+        Self {
+            out: Box::new(out),
+            err: Box::new(err),
+            width: None,
+            bars: false,
+            json: false,
+            quiet: false,
+        }
+    }
+
+    /// Data, as text that ends its lines itself.
+    ///
+    /// # Errors
+    /// If standard output is closed or full.
+    pub fn print(&mut self, text: &str) -> Result<(), Failure> {
+        self.write(text.as_bytes())
+    }
+
+    /// Data, as JSON.
+    ///
+    /// # Errors
+    /// As [`Ui::print`].
+    pub fn print_json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::failed(format!("as JSON: {error}")))?;
+        self.print(&format!("{text}\n"))
+    }
+
+    /// Data, as bytes.
+    ///
+    /// # Errors
+    /// As [`Ui::print`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.out.write_all(bytes)?;
+        Ok(self.out.flush()?)
+    }
+
+    /// A message for people, unless they want quiet.
+    pub fn say(&mut self, text: &str) {
+        if !self.quiet {
+            self.complain(text);
+        }
+    }
+
+    /// A message that has to be seen.
+    pub fn complain(&mut self, text: &str) {
+        // If nobody reads standard error, nobody can be told.
+        let _ = writeln!(self.err, "outlast: {}", human::tame(text));
+    }
+
+    /// A program's own standard error.
+    pub fn write_err(&mut self, bytes: &[u8]) {
+        let _ = self.err.write_all(bytes).and_then(|()| self.err.flush());
+    }
+}
