@@ -6,7 +6,9 @@
 //! - [`executor`]: runs the steps of jobs and collects their results.
 //! - [`store`]: blobs by content hash.
 //! - [`journal`]: what has to survive a restart.
+//! - [`transport`]: frames and blobs between nodes.
 
 pub mod executor;
 pub mod journal;
 pub mod store;
+pub mod transport;

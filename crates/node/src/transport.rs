@@ -1,0 +1,139 @@
+//! Frames and blobs between nodes.
+//!
+//! ```text
+//!   node A                                         node B
+//!   send ─▶ queue ─▶ one stream of frames, in order ─▶ TransportEvent::Frame
+//!   fetch ─▶ a stream of its own: hash ▶  ◀ status, length, bytes ─▶ A's store, verified
+//! ```
+//!
+//! Frames are best effort: one may be lost with its connection, or because a queue is full, and
+//! whoever needs an answer asks again. Between two nodes they arrive in the order they were sent in, unless
+//! the connection was lost in between. A node is authenticated by its key; what it sends is not
+//! believed: every size has a limit, and who breaks a rule loses the connection.
+//!
+//! [`IrohTransport`] speaks QUIC through iroh, to the addresses that it was told and to nobody
+//! else: no relays, no discovery, no name servers.
+
+mod blobs;
+mod connection;
+mod frames;
+mod iroh_transport;
+mod key;
+mod peer;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use outlast_types::{Hash, NodeId};
+
+pub use iroh_transport::{IrohTransport, TransportError, TransportOptions};
+pub use key::{KeyError, NodeKey};
+
+use crate::store::StoreError;
+
+/// A future that owns all it needs.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// The way to other nodes.
+pub trait Transport: Send + Sync + 'static {
+    /// This node.
+    fn id(&self) -> NodeId;
+
+    /// Where others may reach this node: what it listens on, with the addresses of all interfaces in
+    /// place of a wildcard.
+    fn addresses(&self) -> Vec<SocketAddr>;
+
+    /// Where a node may be reached: replaces what was known before. Says nothing about whether it is there.
+    fn learn(&self, node: NodeId, addresses: &[SocketAddr]);
+
+    /// Queues a frame of at most [`FRAME_BYTES`](outlast_types::limits::FRAME_BYTES) and returns at once. Connects if
+    /// need be. If the queue is full, or the node can't be reached, this frame is dropped and
+    /// counted: older ones were promised first. To this node itself: it arrives like any other.
+    fn send(&self, to: NodeId, frame: Bytes);
+
+    /// Pulls a blob into the store and verifies it. Dropping the future leaves nothing behind.
+    fn fetch(&self, from: NodeId, hash: Hash, length: u64) -> BoxFuture<Result<(), FetchError>>;
+
+    /// Says goodbye to everybody; nothing is sent or received after it.
+    fn shutdown(&self) -> BoxFuture<()>;
+}
+
+/// What comes from other nodes, on a bounded channel: while nobody takes them the senders wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransportEvent {
+    /// A frame.
+    Frame {
+        /// Who sent it, authenticated.
+        from: NodeId,
+        /// What.
+        frame: Bytes,
+    },
+    /// The connection to a node is gone, or couldn't be made; frames may have been lost. It may be back already.
+    Down {
+        /// The node.
+        node: NodeId,
+    },
+}
+
+/// Why a blob isn't here.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection.
+    #[error("node {} can't be reached: {reason}", node.short())]
+    Unreachable {
+        /// The node.
+        node: NodeId,
+        /// What was tried.
+        reason: String,
+    },
+    /// That node doesn't have it.
+    #[error("node {} doesn't have blob {hash}", node.short())]
+    Missing {
+        /// The node.
+        node: NodeId,
+        /// The blob.
+        hash: Hash,
+    },
+    /// The connection was lost, or nothing came for too long.
+    #[error("node {} stopped sending blob {hash}: {reason}", node.short())]
+    Lost {
+        /// The node.
+        node: NodeId,
+        /// The blob.
+        hash: Hash,
+        /// What happened.
+        reason: String,
+    },
+    /// The bytes are wrong, or our own store can't take them.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a transport has seen, for people and tests.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Frames handed to a connection.
+    pub frames_sent: AtomicU64,
+    /// Frames that arrived.
+    pub frames_received: AtomicU64,
+    /// Frames dropped: queue full, node not reachable, connection lost while sending, or too large.
+    pub frames_dropped: AtomicU64,
+    /// Blobs sent in full.
+    pub blobs_served: AtomicU64,
+    /// Blobs received in full.
+    pub blobs_fetched: AtomicU64,
+    /// Connections closed because the other end broke a rule.
+    pub violations: AtomicU64,
+    /// Connections turned away because there were too many.
+    pub refused: AtomicU64,
+}
+
+fn count(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests;

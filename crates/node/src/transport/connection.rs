@@ -1,0 +1,215 @@
+//! The life of one connection, and of the task that sends to one node.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use iroh::endpoint::{Connection, SendStream, VarInt};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::frames::{self, Splitter};
+use super::iroh_transport::{Inner, lock};
+use super::peer::Peer;
+use super::{TransportEvent, blobs, count};
+
+/// Frames are gathered into writes of about this size.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// Read from a stream of frames at a time.
+const READ_BYTES: usize = 64 << 10;
+
+/// First and longest pause between attempts to reach a node.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Frames go before blobs on the same connection.
+const FRAMES_PRIORITY: i32 = 1;
+
+/// Close codes.
+const GOODBYE: VarInt = VarInt::from_u32(0);
+const VIOLATION: VarInt = VarInt::from_u32(1);
+
+/// Makes a connection known, and serves it until it closes.
+pub(super) fn begin(inner: &Arc<Inner>, peer: &Arc<Peer>, connection: &Connection) {
+    let replaced = peer.add(connection);
+    let (peer, connection) = (Arc::clone(peer), connection.clone());
+    inner.runtime.spawn(live(Arc::clone(inner), peer, connection, replaced));
+}
+
+/// Tells when it was the last connection of its node, or if it replaced a dead one.
+async fn live(inner: Arc<Inner>, peer: Arc<Peer>, connection: Connection, replaced: bool) {
+    if replaced {
+        inner.emit(TransportEvent::Down { node: peer.node }).await;
+    }
+    let mut closing = inner.closing.subscribe();
+    tokio::select! {
+        violation = read_frames(&inner, &peer, &connection) => {
+            violated(&inner, &connection, violation);
+        }
+        violation = serve_blobs(&inner, &connection) => {
+            violated(&inner, &connection, violation);
+        }
+        _ = connection.closed() => {}
+        () = ended(&mut closing) => connection.close(GOODBYE, b"goodbye"),
+    }
+    if !peer.remove(&connection) {
+        inner.emit(TransportEvent::Down { node: peer.node }).await;
+    }
+}
+
+pub(super) async fn ended(closing: &mut watch::Receiver<bool>) {
+    // An error says that the transport itself is gone, which is the same.
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
+fn violated(inner: &Inner, connection: &Connection, reason: Option<String>) {
+    if let Some(reason) = reason {
+        count(&inner.counters.violations, 1);
+        tracing::warn!(node = %connection.remote_id().fmt_short(), reason, "connection closed");
+        connection.close(VIOLATION, reason.as_bytes());
+    } else {
+        connection.close(GOODBYE, b"goodbye");
+    }
+}
+
+/// The one stream of frames of a connection. Returns what was wrong; `None`: nothing, it is over.
+async fn read_frames(inner: &Inner, peer: &Peer, connection: &Connection) -> Option<String> {
+    let mut stream = connection.accept_uni().await.ok()?;
+    let mut splitter = Splitter::default();
+    let read = async {
+        while let Ok(Some(bytes)) = stream.read_chunk(READ_BYTES).await {
+            splitter.push(&bytes);
+            loop {
+                match splitter.next() {
+                    Ok(None) => break,
+                    Ok(Some(frame)) => {
+                        count(&inner.counters.frames_received, 1);
+                        inner.emit(TransportEvent::Frame { from: peer.node, frame }).await;
+                    }
+                    Err(error) => return Some(error.to_string()),
+                }
+            }
+        }
+        None
+    };
+    tokio::select! {
+        reason = read => reason,
+        second = connection.accept_uni() => {
+            second.is_ok().then(|| "a second stream of frames".to_owned())
+        }
+    }
+}
+
+/// Answers requests as long as the connection lasts. Returns what was wrong.
+async fn serve_blobs(inner: &Arc<Inner>, connection: &Connection) -> Option<String> {
+    // Dropped with this future, and the streams with it. QUIC bounds how many are open at a time.
+    let mut requests = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = connection.accept_bi() => {
+                let (send, recv) = stream.ok()?;
+                let inner = Arc::clone(inner);
+                requests.spawn(async move {
+                    // Never closed.
+                    let _turn = inner.serves.acquire().await.ok();
+                    let served = blobs::serve(Arc::clone(&inner.store), send, recv).await?;
+                    count(&inner.counters.blobs_served, u64::from(served));
+                    Ok::<_, blobs::BadRequest>(())
+                });
+            }
+            Some(done) = requests.join_next() => {
+                if let Ok(Err(error)) = done {
+                    return Some(error.to_string());
+                }
+            }
+        }
+    }
+}
+
+/// Sends the frames that are queued for a node, for as long as it is known.
+///
+/// ```text
+///           frame queued              open stream
+///  waiting ─────────────▶ connecting ────────────▶ sending ──▶ waiting (or connecting, if lost)
+///                           │ fails: drop what is queued, say Down
+///                           └──▶ pausing, 0.1 s to 5 s; shorter if the node itself gets in touch
+/// ```
+pub(super) async fn send_loop(inner: Arc<Inner>, peer: Arc<Peer>) {
+    let mut closing = inner.closing.subscribe();
+    tokio::select! {
+        () = send_frames(&inner, &peer) => {}
+        () = ended(&mut closing) => {}
+    }
+}
+
+async fn send_frames(inner: &Arc<Inner>, peer: &Arc<Peer>) {
+    let mut current: Option<(Connection, SendStream)> = None;
+    let mut pause = BACKOFF.0;
+    loop {
+        if peer.is_closed() {
+            return;
+        }
+        let Some(frame) = peer.pop() else {
+            peer.changed.notified().await;
+            continue;
+        };
+        current = current.filter(|(connection, _)| connection.close_reason().is_none());
+        if current.is_none() {
+            current = open(inner, peer).await;
+        }
+        let Some((connection, stream)) = &mut current else {
+            count(&inner.counters.frames_dropped, 1 + peer.clear() as u64);
+            inner.emit(TransportEvent::Down { node: peer.node }).await;
+            back_off(peer, pause).await;
+            pause = (pause * 2).min(BACKOFF.1);
+            continue;
+        };
+        pause = BACKOFF.0;
+        let (batch, frames) = gather(peer, frame);
+        if stream.write_chunk(batch).await.is_ok() {
+            count(&inner.counters.frames_sent, frames);
+        } else {
+            count(&inner.counters.frames_dropped, frames);
+            // If only the stream was refused: a connection has no second one.
+            connection.close(GOODBYE, b"frames refused");
+            current = None;
+        }
+    }
+}
+
+/// Returns at once if the node gets in touch or becomes known under other addresses.
+async fn back_off(peer: &Peer, pause: Duration) {
+    let addresses = lock(&peer.addresses).clone();
+    let news = async {
+        loop {
+            peer.changed.notified().await;
+            if peer.is_closed() || peer.live().is_some() || *lock(&peer.addresses) != addresses {
+                // `send_frames` may be waiting for the very same notice.
+                peer.changed.notify_one();
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(pause, news).await;
+}
+
+async fn open(inner: &Arc<Inner>, peer: &Arc<Peer>) -> Option<(Connection, SendStream)> {
+    let connection = inner.connect(peer).await.ok()?;
+    let stream = connection.open_uni().await.ok()?;
+    let _ = stream.set_priority(FRAMES_PRIORITY);
+    Some((connection, stream))
+}
+
+/// A frame and what else fits into one write.
+fn gather(peer: &Peer, first: Bytes) -> (Bytes, u64) {
+    let mut batch = BytesMut::new();
+    let mut count = 1;
+    frames::put(&mut batch, &first);
+    while batch.len() < BATCH_BYTES
+        && let Some(frame) = peer.pop()
+    {
+        frames::put(&mut batch, &frame);
+        count += 1;
+    }
+    (batch.freeze(), count)
+}

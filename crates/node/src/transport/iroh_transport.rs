@@ -1,0 +1,350 @@
+//! [`Transport`] over iroh: an endpoint, the nodes it knows, and the tasks between them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use iroh::endpoint::{
+    BindError, Connection, Incoming, NetReportConfig, PortmapperConfig, QuicTransportConfig,
+    VarInt, presets,
+};
+use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode};
+use outlast_types::{Hash, NodeId, limits};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
+
+use super::peer::{ADDRESSES, Peer};
+use super::{
+    BoxFuture, Counters, FetchError, NodeKey, Transport, TransportEvent, blobs, connection, count,
+    frames,
+};
+use crate::store::Store;
+
+/// The protocol that both ends have to speak.
+const ALPN: &[u8] = b"outlast/1";
+
+/// Nodes known at a time: all members and as many that come and go.
+const PEERS: usize = 2 * limits::MEMBERS;
+
+/// A node that doesn't answer within this time can't be reached.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A quiet connection is kept alive with this interval, and dead after so long without a sign of
+/// life: a killed worker's leases go to others that soon.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT_MS: u32 = 4_000;
+
+/// Handshakes at a time; the rest wait or time out.
+const HANDSHAKES: usize = 64;
+
+/// Blobs sent at a time, to all nodes together: bounds open files and buffers.
+const SERVES: usize = 32;
+
+/// Blobs fetched at a time.
+const FETCHES: usize = 16;
+
+/// Requests for blobs that one connection may have open.
+const STREAMS: u32 = 16;
+
+/// One stream of frames; a second one is a violation that we want to see.
+const FRAME_STREAMS: u32 = 2;
+
+/// What a transport is made of.
+#[derive(Debug)]
+pub struct TransportOptions {
+    /// This node's key.
+    pub key: NodeKey,
+    /// At most one IPv4 and one IPv6 address; port 0: any.
+    pub listen: Vec<SocketAddr>,
+    /// Where fetched blobs go and served ones come from.
+    pub store: Arc<Store>,
+    /// Where events go.
+    pub events: mpsc::Sender<TransportEvent>,
+}
+
+/// Why there is no transport.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// Two addresses of a family, or none at all.
+    #[error("listen on {0:?}: expected one IPv4 address, one IPv6 address or one of each")]
+    Listen(Vec<SocketAddr>),
+    /// An address is in use, or isn't this machine's.
+    #[error("listening on {}: {source}", join(.listen))]
+    Bind {
+        /// The addresses.
+        listen: Vec<SocketAddr>,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// iroh couldn't be set up.
+    #[error("setting up the network: {0}")]
+    Endpoint(String),
+}
+
+fn join(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// QUIC by iroh. Call [`Transport::shutdown`] before dropping it: otherwise other nodes notice only by silence.
+#[derive(Debug)]
+pub struct IrohTransport {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    endpoint: Endpoint,
+    id: NodeId,
+    pub(super) store: Arc<Store>,
+    events: mpsc::Sender<TransportEvent>,
+    peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
+    pub(super) counters: Counters,
+    pub(super) serves: Semaphore,
+    fetches: Semaphore,
+    handshakes: Arc<Semaphore>,
+    /// Where all tasks run, so that anybody may call from any thread.
+    pub(super) runtime: Handle,
+    /// Becomes true at the end: all tasks stop.
+    pub(super) closing: watch::Sender<bool>,
+}
+
+impl IrohTransport {
+    /// Binds and starts to accept. Sends nothing to anybody. Its tasks run on the tokio runtime that
+    /// this is called on.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn bind(options: TransportOptions) -> Result<Self, TransportError> {
+        let TransportOptions { key, listen, store, events } = options;
+        let v4 = listen.iter().filter(|address| address.is_ipv4()).count();
+        if listen.is_empty() || v4 > 1 || listen.len() - v4 > 1 {
+            return Err(TransportError::Listen(listen));
+        }
+        let other = |error: &dyn std::fmt::Display| TransportError::Endpoint(error.to_string());
+        let mut builder = Endpoint::builder(presets::Minimal)
+            .relay_mode(RelayMode::Disabled)
+            .clear_address_lookup()
+            .portmapper_config(PortmapperConfig::Disabled)
+            .net_report_config(NetReportConfig::minimal())
+            .secret_key(key.0.clone())
+            .alpns(vec![ALPN.to_vec()])
+            .transport_config(quic())
+            .clear_ip_transports();
+        for address in &listen {
+            builder = builder.bind_addr(*address).map_err(|error| other(&error))?;
+        }
+        let endpoint = builder.bind().await.map_err(|error| match error {
+            BindError::Sockets { source, .. } => TransportError::Bind { listen, source },
+            error => other(&error),
+        })?;
+        let inner = Arc::new(Inner {
+            endpoint,
+            id: key.id(),
+            store,
+            events,
+            peers: Mutex::default(),
+            counters: Counters::default(),
+            serves: Semaphore::new(SERVES),
+            fetches: Semaphore::new(FETCHES),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
+            runtime: Handle::current(),
+            closing: watch::Sender::new(false),
+        });
+        tokio::spawn(accept_loop(Arc::clone(&inner)));
+        Ok(Self { inner })
+    }
+
+    /// What it has seen.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+}
+
+fn quic() -> QuicTransportConfig {
+    QuicTransportConfig::builder()
+        .keep_alive_interval(KEEP_ALIVE)
+        .default_path_keep_alive_interval(KEEP_ALIVE)
+        .max_idle_timeout(Some(VarInt::from_u32(IDLE_TIMEOUT_MS).into()))
+        .default_path_max_idle_timeout(Duration::from_millis(u64::from(IDLE_TIMEOUT_MS)))
+        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(FRAME_STREAMS))
+        .datagram_receive_buffer_size(None)
+        .build()
+}
+
+async fn accept_loop(inner: Arc<Inner>) {
+    let mut closing = inner.closing.subscribe();
+    loop {
+        let incoming = tokio::select! {
+            incoming = inner.endpoint.accept() => incoming,
+            () = connection::ended(&mut closing) => None,
+        };
+        let Some(incoming) = incoming else { return };
+        let Ok(turn) = Arc::clone(&inner.handshakes).try_acquire_owned() else {
+            count(&inner.counters.refused, 1);
+            incoming.refuse();
+            continue;
+        };
+        let inner = Arc::clone(&inner);
+        tokio::spawn(async move {
+            let accepted = timeout(DIAL_TIMEOUT, handshake(incoming)).await;
+            drop(turn);
+            if let Ok(Some(connection)) = accepted {
+                inner.adopt(connection);
+            }
+        });
+    }
+}
+
+/// What fails here is the business of whoever dialled.
+async fn handshake(incoming: Incoming) -> Option<Connection> {
+    incoming.accept().ok()?.await.ok()
+}
+
+impl Inner {
+    /// Waits while nobody takes the events; drops them when the daemon has gone.
+    pub(super) async fn emit(&self, event: TransportEvent) {
+        let _ = self.events.send(event).await;
+    }
+
+    /// The peer of this key, new if need be. `None` if there are too many.
+    fn peer(self: &Arc<Self>, node: NodeId) -> Option<Arc<Peer>> {
+        let mut peers = lock(&self.peers);
+        if let Some(peer) = peers.get(&node) {
+            return Some(Arc::clone(peer));
+        }
+        if peers.len() >= PEERS {
+            let idle = peers.values().find(|peer| peer.close_if_idle()).map(|peer| peer.node);
+            peers.remove(&idle?);
+        }
+        let peer = Peer::new(node);
+        peers.insert(node, Arc::clone(&peer));
+        self.runtime.spawn(connection::send_loop(Arc::clone(self), Arc::clone(&peer)));
+        Some(peer)
+    }
+
+    /// Begins to serve a connection.
+    fn adopt(self: &Arc<Self>, connection: Connection) {
+        let node = NodeId::from_bytes(*connection.remote_id().as_bytes());
+        let Some(peer) = self.peer(node) else {
+            count(&self.counters.refused, 1);
+            connection.close(VarInt::from_u32(2), b"too many nodes");
+            return;
+        };
+        connection::begin(self, &peer, &connection);
+    }
+
+    /// An open connection to a node.
+    pub(super) async fn connect(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<Connection, String> {
+        if let Some(connection) = peer.live() {
+            return Ok(connection);
+        }
+        let _dialing = peer.dialing.lock().await;
+        if let Some(connection) = peer.live() {
+            return Ok(connection);
+        }
+        let addresses = lock(&peer.addresses).clone();
+        if addresses.is_empty() {
+            return Err("no address is known".to_owned());
+        }
+        let id = EndpointId::from_bytes(peer.node.as_bytes())
+            .map_err(|_| "its id is not a public key".to_owned())?;
+        let target = addresses
+            .iter()
+            .fold(EndpointAddr::new(id), |target, address| target.with_ip_addr(*address));
+        let connection = timeout(DIAL_TIMEOUT, self.endpoint.connect(target, ALPN))
+            .await
+            .map_err(|_| format!("no answer from {}", join(&addresses)))?
+            .map_err(|error| format!("{}: {error:#}", join(&addresses)))?;
+        connection::begin(self, peer, &connection);
+        Ok(connection)
+    }
+}
+
+impl Transport for IrohTransport {
+    fn id(&self) -> NodeId {
+        self.inner.id
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        let interfaces = outlast_os::host::interface_addresses().unwrap_or_default();
+        let mut addresses = Vec::new();
+        for bound in self.inner.endpoint.bound_sockets() {
+            if bound.ip().is_unspecified() {
+                let same = interfaces.iter().filter(|ip| ip.is_ipv4() == bound.is_ipv4());
+                addresses.extend(same.map(|ip| SocketAddr::new(*ip, bound.port())));
+            } else {
+                addresses.push(bound);
+            }
+        }
+        addresses.truncate(ADDRESSES);
+        addresses
+    }
+
+    fn learn(&self, node: NodeId, addresses: &[SocketAddr]) {
+        if node == self.inner.id {
+            return;
+        }
+        if let Some(peer) = self.inner.peer(node) {
+            *lock(&peer.addresses) = addresses.iter().copied().take(ADDRESSES).collect();
+            peer.changed.notify_one();
+        }
+    }
+
+    fn send(&self, to: NodeId, frame: Bytes) {
+        let sent = if !frames::is_valid(&frame) || *self.inner.closing.borrow() {
+            false
+        } else if to == self.inner.id {
+            let event = TransportEvent::Frame { from: to, frame };
+            self.inner.events.try_send(event).is_ok()
+        } else {
+            self.inner.peer(to).is_some_and(|peer| peer.push(frame))
+        };
+        if !sent {
+            count(&self.inner.counters.frames_dropped, 1);
+        }
+    }
+
+    fn fetch(&self, from: NodeId, hash: Hash, length: u64) -> BoxFuture<Result<(), FetchError>> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            if inner.store.has(&hash) {
+                return Ok(());
+            }
+            if from == inner.id {
+                return Err(FetchError::Missing { node: from, hash });
+            }
+            let unreachable = |reason| FetchError::Unreachable { node: from, reason };
+            // Never closed.
+            let _turn = inner.fetches.acquire().await.ok();
+            let peer = inner.peer(from).ok_or_else(|| unreachable("too many nodes".to_owned()))?;
+            let connection = inner.connect(&peer).await.map_err(unreachable)?;
+            let store = Arc::clone(&inner.store);
+            blobs::fetch(&connection, from, store, hash, length).await?;
+            count(&inner.counters.blobs_fetched, 1);
+            Ok(())
+        })
+    }
+
+    fn shutdown(&self) -> BoxFuture<()> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            inner.closing.send_replace(true);
+            inner.endpoint.close().await;
+        })
+    }
+}
+
+impl Drop for IrohTransport {
+    fn drop(&mut self) {
+        self.inner.closing.send_replace(true);
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
