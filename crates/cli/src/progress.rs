@@ -12,7 +12,7 @@ use crate::ui::Ui;
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// What a bar looks like.
-const TEMPLATE: &str = "{spinner} [{bar:30}] {percent:>3} %  {wide_msg}";
+const TEMPLATE: &str = "{spinner} [{bar:20}] {wide_msg}";
 
 /// Lines for the parts of the work that are done, besides: quarters.
 const PARTS: u64 = 4;
@@ -52,7 +52,7 @@ impl Progress {
             Self::Bar(bar) => {
                 bar.set_length(job.cells_total.into());
                 bar.set_position(job.cells_accepted.into());
-                bar.set_message(describe(job));
+                bar.set_message(beside_bar(job));
             }
             Self::Lines(lines) => {
                 if lines.worth_a_line(now, job) {
@@ -97,6 +97,24 @@ pub fn describe(job: &JobSummary) -> String {
     }
     if let Some(eta) = job.eta_s.filter(|_| job.state == JobState::Running) {
         text.push_str(&format!(", about {} left", human::duration(eta)));
+    }
+    text
+}
+
+/// The same beside a bar: fits into 80 columns.
+fn beside_bar(job: &JobSummary) -> String {
+    if job.state != JobState::Running {
+        return job.state.as_str().to_owned();
+    }
+    let mut text = format!(
+        "{}/{} gridlets, {}/{} cells",
+        job.gridlets_done, job.gridlets_total, job.cells_accepted, job.cells_total
+    );
+    if job.answers_rejected > 0 {
+        text.push_str(&format!(", {} rejected", job.answers_rejected));
+    }
+    if let Some(eta) = job.eta_s {
+        text.push_str(&format!(", {} left", human::duration(eta)));
     }
     text
 }
@@ -179,7 +197,9 @@ mod tests {
             describe(&job),
             "running: 3 of 12 gridlets, 13 of 48 cells accepted, 1 rejected, about 4.0 s left"
         );
+        assert_eq!(beside_bar(&job), "3/12 gridlets, 13/48 cells, 1 rejected, 4.0 s left");
         job.state = JobState::Queued;
         assert_eq!(describe(&job), "queued");
+        assert_eq!(beside_bar(&job), "queued");
     }
 }

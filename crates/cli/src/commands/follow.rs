@@ -12,7 +12,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::args::FollowArgs;
 use crate::connect::Attached;
 use crate::exit::{Exit, Failure};
-use crate::human;
 use crate::interrupts::{Interrupt, Interrupts};
 use crate::progress::Progress;
 use crate::ui::Ui;
@@ -198,7 +197,7 @@ impl Follow<'_> {
 
     /// Says what Ctrl-C did, and returns until when a second one counts.
     fn offer_to_cancel(&mut self, progress: &Progress) -> Instant {
-        let within = human::duration(self.pacing.detach.as_secs_f64());
+        let within = format!("{:.0} s", self.pacing.detach.as_secs_f64());
         let text = if self.attached.is_embedded() {
             format!(
                 "the job stops with this process in {within}; `outlast wait {}` goes on with it. \
