@@ -13,7 +13,7 @@
 //! carried out to the end even if the client goes away meanwhile; a reply that nobody reads is dropped.
 
 mod client;
-mod control;
+pub mod control;
 mod error;
 pub mod limits;
 mod server;
