@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod command;
+pub mod povray;
 mod staging;
 pub mod sweep;
 #[cfg(test)]
@@ -24,5 +25,9 @@ pub const FILES: &str = "files/";
 
 /// All applications, most specific first.
 pub fn registry() -> Registry {
-    Registry::new(vec![Box::new(sweep::Sweep), Box::new(command::Command)])
+    Registry::new(vec![
+        Box::new(povray::Povray),
+        Box::new(sweep::Sweep),
+        Box::new(command::Command),
+    ])
 }

@@ -1,0 +1,335 @@
+//! Judges, samples, joins and shows tiles by a [`Plan`].
+
+use outlast_types::{CellGrid, CellId};
+
+use super::plan::Plan;
+use super::target::Area;
+use crate::picture::{Format, Meta, Picture, Shape, tile};
+use crate::{
+    ApplicationManager, Blobs, CellOutput, Gridlet, InputFile, Merged, OpenError, Preview, Recipe,
+    ResultError, Results, Sample, Sink,
+};
+
+/// The application's name.
+pub(super) const NAME: &str = "povray";
+
+/// Of the saved state.
+const VERSION: u32 = 1;
+
+/// Pixels a side of the largest preview: what a screen shows.
+const PREVIEW: u32 = 2048;
+
+/// Pixels a side of a sample where any pixel can be rendered apart.
+const SAMPLE: u32 = 4;
+
+/// Bytes that a tile may have besides its samples: headers, and what the packer adds to noise.
+const TILE_SLACK: u64 = 1 << 16;
+
+/// The manager of one command.
+pub(super) struct Manager {
+    plan: Plan,
+}
+
+/// Numbers that look random and follow from `state` alone (SplitMix64, Steele et al. 2014).
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn invalid(text: impl Into<String>) -> ResultError {
+    ResultError::Invalid(text.into())
+}
+
+impl Manager {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan }
+    }
+
+    /// From what [`ApplicationManager::state`] gave.
+    pub(super) fn restore(state: &[u8]) -> Result<Self, OpenError> {
+        let failed = |error: postcard::Error| OpenError::State(error.to_string());
+        let (version, rest) = postcard::take_from_bytes::<u32>(state).map_err(failed)?;
+        if version != VERSION {
+            return Err(OpenError::State(format!("version {version}, expected {VERSION}")));
+        }
+        Ok(Self::new(postcard::from_bytes(rest).map_err(failed)?))
+    }
+
+    /// The picture in an answer, which has to show this area.
+    fn tile(
+        &self,
+        output: &CellOutput,
+        area: &Area,
+        blobs: &dyn Blobs,
+    ) -> Result<Picture, ResultError> {
+        if output.exit != 0 {
+            return Err(invalid(format!("exit code {}, expected 0", output.exit)));
+        }
+        let [file] = output.files.as_slice() else {
+            return Err(invalid(format!("{} files, expected one", output.files.len())));
+        };
+        if file.name != tile::NAME {
+            return Err(invalid(format!("file {:?}, expected {:?}", file.name, tile::NAME)));
+        }
+        let expected = self.plan.shape_of(area);
+        let limit = expected.bytes() as u64 + expected.bytes() as u64 / 64 + TILE_SLACK;
+        if file.content.length() > limit {
+            return Err(invalid(format!(
+                "a tile of {} bytes, expected at most {limit}",
+                file.content.length()
+            )));
+        }
+        let bytes = blobs.bytes(&file.content)?;
+        let picture = tile::decode(&bytes, area.width, area.height)
+            .map_err(|error| invalid(error.to_string()))?;
+        let Shape { channels, depth, .. } = picture.shape;
+        if (channels, depth) != (expected.channels, expected.depth) {
+            return Err(invalid(format!(
+                "{channels} channels of {depth} bits, expected {} of {}",
+                expected.channels, expected.depth
+            )));
+        }
+        if picture.meta.format != self.plan.format {
+            return Err(invalid(format!(
+                "a tile of a {:?} file, expected {:?}",
+                picture.meta.format, self.plan.format
+            )));
+        }
+        Ok(picture)
+    }
+
+    fn alike(&self, a: &Picture, b: &Picture) -> bool {
+        match self.plan.tolerance {
+            None => a == b,
+            Some(most) => {
+                a.meta == b.meta && a.distance(b).is_some_and(|distance| distance <= most)
+            }
+        }
+    }
+
+    fn accepted(
+        &self,
+        results: &dyn Results,
+        cell: CellId,
+    ) -> Result<Option<Picture>, ResultError> {
+        let Some(output) = results.output(cell)? else { return Ok(None) };
+        self.tile(&output, &self.plan.area_of(cell), results).map(Some)
+    }
+
+    fn required(&self, results: &dyn Results, cell: CellId) -> Result<Picture, ResultError> {
+        self.accepted(results, cell)?
+            .ok_or_else(|| invalid(format!("no accepted answer for cell {}", cell.0)))
+    }
+
+    /// The whole picture, blank outside of what was to be rendered.
+    fn canvas(&self, meta: Meta) -> Result<Picture, ResultError> {
+        Picture::blank(self.plan.shape, meta).map_err(|error| invalid(error.to_string()))
+    }
+
+    fn paste(&self, canvas: &mut Picture, tile: &Picture, cell: CellId) -> Result<(), ResultError> {
+        let area = self.plan.area_of(cell);
+        canvas.paste(tile, area.x, area.y).map_err(|error| invalid(error.to_string()))
+    }
+
+    fn write(
+        &self,
+        picture: &Picture,
+        cell: CellId,
+        sink: &mut dyn Sink,
+    ) -> Result<String, ResultError> {
+        let path = self.plan.output_of(cell);
+        let bytes = picture.encode().map_err(|error| invalid(error.to_string()))?;
+        sink.write(&path, &bytes)?;
+        Ok(path)
+    }
+
+    fn cells(&self) -> impl DoubleEndedIterator<Item = CellId> + use<> {
+        (0..self.plan.grid.cells()).map(CellId)
+    }
+}
+
+/// A picture being shown: every `step`th pixel of every `step`th row.
+struct Thumbnail {
+    step: u32,
+    width: u32,
+    height: u32,
+    rgba: Vec<u8>,
+}
+
+impl Thumbnail {
+    fn new(shape: &Shape) -> Self {
+        let step = shape.width.max(shape.height).div_ceil(PREVIEW);
+        let (width, height) = (shape.width.div_ceil(step), shape.height.div_ceil(step));
+        Self { step, width, height, rgba: vec![0; width as usize * height as usize * 4] }
+    }
+
+    fn paste(&mut self, tile: &Picture, area: &Area) {
+        let rgba = tile.rgba8();
+        let first = |at: u32| at.next_multiple_of(self.step);
+        for y in (first(area.y)..area.y + area.height).step_by(self.step as usize) {
+            for x in (first(area.x)..area.x + area.width).step_by(self.step as usize) {
+                let from =
+                    ((y - area.y) as usize * area.width as usize + (x - area.x) as usize) * 4;
+                let to =
+                    ((y / self.step) as usize * self.width as usize + (x / self.step) as usize) * 4;
+                self.rgba[to..to + 4].copy_from_slice(&rgba[from..from + 4]);
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Preview, ResultError> {
+        let shape = Shape { width: self.width, height: self.height, channels: 4, depth: 8 };
+        let picture = Picture { shape, pixels: self.rgba, meta: Meta::plain(Format::Png) };
+        let bytes = picture.encode().map_err(|error| invalid(error.to_string()))?;
+        Ok(Preview { media_type: "image/png", bytes })
+    }
+}
+
+impl ApplicationManager for Manager {
+    fn app(&self) -> &'static str {
+        NAME
+    }
+
+    fn grid(&self) -> &CellGrid {
+        &self.plan.grid
+    }
+
+    fn atom(&self) -> &'static str {
+        if self.plan.frames.is_some() { "frame" } else { "pixel" }
+    }
+
+    fn gridlets(&self) -> &[Gridlet] {
+        &self.plan.gridlets
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.plan.notes.clone()
+    }
+
+    fn program(&self) -> Option<&str> {
+        Some(&self.plan.program)
+    }
+
+    fn inputs(&self) -> &[InputFile] {
+        &self.plan.inputs
+    }
+
+    fn recipe(&self, _: &Gridlet, cells: &[CellId]) -> Recipe {
+        self.plan.recipe(cells)
+    }
+
+    fn check(&self, output: &CellOutput, blobs: &dyn Blobs) -> Result<(), ResultError> {
+        self.tile(output, &self.plan.area_of(output.cell), blobs).map(drop)
+    }
+
+    fn agree(
+        &self,
+        a: &CellOutput,
+        b: &CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<bool, ResultError> {
+        if a.digest() == b.digest() {
+            return Ok(true);
+        }
+        // Another release may pack the same pixels into other bytes: what counts is what is in them.
+        let area = self.plan.area_of(a.cell);
+        let a = self.tile(a, &area, blobs)?;
+        let b = self.tile(b, &area, blobs)?;
+        Ok(self.alike(&a, &b))
+    }
+
+    fn sample(&self, cell: CellId, seed: u64) -> Option<Sample> {
+        let raster = self.plan.raster?;
+        let mut state = seed;
+        let whole = self.plan.area_of(cell);
+        let mut pick = |size: u32, piece: u32| {
+            if self.plan.any_pixel {
+                let piece = size.min(SAMPLE);
+                return ((next(&mut state) % u64::from(size - piece + 1)) as u32, piece);
+            }
+            let start = (next(&mut state) % u64::from(size.div_ceil(piece))) as u32 * piece;
+            (start, piece.min(size - start))
+        };
+        let (x, width) = pick(whole.width, raster);
+        let (y, height) = pick(whole.height, raster);
+        let area = Area { x: whole.x + x, y: whole.y + y, width, height };
+        let place = [area.x, area.y, width, height].map(u64::from).to_vec();
+        Some(Sample { cell, place, step: self.plan.step(&[cell], &area) })
+    }
+
+    fn matches_sample(
+        &self,
+        sample: &Sample,
+        truth: &CellOutput,
+        answer: &CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<bool, ResultError> {
+        let number = |at: usize| sample.place.get(at).and_then(|n| u32::try_from(*n).ok());
+        let (Some(x), Some(y), Some(width), Some(height)) =
+            (number(0), number(1), number(2), number(3))
+        else {
+            return Err(invalid("a sample without a place"));
+        };
+        let truth = self.tile(truth, &Area { x, y, width, height }, blobs)?;
+        let whole = self.plan.area_of(sample.cell);
+        // An answer that isn't even a picture of the right form is wrong here as well.
+        let picture = match self.tile(answer, &whole, blobs) {
+            Err(ResultError::Invalid(_)) => return Ok(false),
+            other => other?,
+        };
+        let piece = x.checked_sub(whole.x).zip(y.checked_sub(whole.y));
+        let piece = piece.and_then(|(x, y)| picture.cut(x, y, width, height).ok());
+        let piece = piece.ok_or_else(|| invalid("a sample outside its cell"))?;
+        Ok(self.alike(&truth, &piece))
+    }
+
+    fn merge(&self, results: &dyn Results, sink: &mut dyn Sink) -> Result<Merged, ResultError> {
+        let mut merged = Merged::default();
+        if self.plan.frames.is_some() {
+            for cell in self.cells() {
+                let tile = self.required(results, cell)?;
+                let mut canvas = self.canvas(tile.meta.clone())?;
+                self.paste(&mut canvas, &tile, cell)?;
+                merged.files.push(self.write(&canvas, cell, sink)?);
+            }
+            return Ok(merged);
+        }
+        let first = self.required(results, CellId(0))?;
+        let mut canvas = self.canvas(first.meta.clone())?;
+        self.paste(&mut canvas, &first, CellId(0))?;
+        for cell in self.cells().skip(1) {
+            let tile = self.required(results, cell)?;
+            self.paste(&mut canvas, &tile, cell)?;
+        }
+        merged.files.push(self.write(&canvas, CellId(0), sink)?);
+        Ok(merged)
+    }
+
+    /// The picture so far, transparent where nothing is accepted; of an animation the last frame that there is.
+    fn preview(&self, results: &dyn Results) -> Result<Option<Preview>, ResultError> {
+        let mut thumbnail = Thumbnail::new(&self.plan.shape);
+        if self.plan.frames.is_some() {
+            for cell in self.cells().rev() {
+                if let Some(tile) = self.accepted(results, cell)? {
+                    thumbnail.paste(&tile, &self.plan.area);
+                    break;
+                }
+            }
+        } else {
+            for cell in self.cells() {
+                if let Some(tile) = self.accepted(results, cell)? {
+                    thumbnail.paste(&tile, &self.plan.area_of(cell));
+                }
+            }
+        }
+        thumbnail.finish().map(Some)
+    }
+
+    fn state(&self) -> Vec<u8> {
+        postcard::to_stdvec(&(VERSION, &self.plan))
+            .expect("a plan has nothing that can't be encoded")
+    }
+}
