@@ -3,11 +3,13 @@
 //! The thinking is done by pure crates; here are the parts that do things, each with its own
 //! errors and without knowledge of the others' business:
 //!
+//! - [`config`]: how a node is set up.
 //! - [`executor`]: runs the steps of jobs and collects their results.
 //! - [`store`]: blobs by content hash.
 //! - [`journal`]: what has to survive a restart.
 //! - [`transport`]: frames and blobs between nodes.
 
+pub mod config;
 pub mod executor;
 pub mod journal;
 pub mod store;

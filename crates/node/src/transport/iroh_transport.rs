@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ use tokio::time::timeout;
 
 use super::peer::{ADDRESSES, Peer};
 use super::{
-    BoxFuture, Counters, FetchError, NodeKey, Transport, TransportEvent, blobs, connection, count,
-    frames,
+    BoxFuture, Counters, FetchError, KeyError, NodeKey, Transport, TransportEvent, blobs,
+    connection, count, frames,
 };
 use crate::store::Store;
 
@@ -80,6 +81,9 @@ pub enum TransportError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// This node's key can't be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// iroh couldn't be set up.
     #[error("setting up the network: {0}")]
     Endpoint(String),
@@ -113,6 +117,20 @@ pub(super) struct Inner {
 }
 
 impl IrohTransport {
+    /// [`IrohTransport::bind`] with the key in the data directory, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    pub async fn start(
+        data_dir: &Path,
+        listen: &[SocketAddr],
+        store: Arc<Store>,
+        events: mpsc::Sender<TransportEvent>,
+    ) -> Result<Self, TransportError> {
+        let key = NodeKey::load_or_create(data_dir)?;
+        Self::bind(TransportOptions { key, listen: listen.to_vec(), store, events }).await
+    }
+
     /// Binds and starts to accept. Sends nothing to anybody. Its tasks run on the tokio runtime that
     /// this is called on.
     ///

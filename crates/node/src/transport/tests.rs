@@ -21,10 +21,8 @@ struct Node {
 async fn node_on(listen: Vec<SocketAddr>) -> Result<Node, TransportError> {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let key = NodeKey::load_or_create(folder.path()).unwrap();
     let (send, events) = mpsc::channel(100);
-    let options = TransportOptions { key, listen, store: store.clone(), events: send };
-    let transport = IrohTransport::bind(options).await?;
+    let transport = IrohTransport::start(folder.path(), &listen, store.clone(), send).await?;
     Ok(Node { folder, store, transport, events })
 }
 
