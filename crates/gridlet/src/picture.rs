@@ -235,14 +235,21 @@ fn slice<'a>(
 }
 
 impl Picture {
-    /// A picture with all samples 0: black, or transparent where there is alpha. POV-Ray leaves pixels so that it
-    /// was told not to render.
+    /// A black picture, opaque where there is alpha: POV-Ray leaves pixels so that it was told not to render.
     ///
     /// # Errors
     /// As [`Shape::check`].
     pub fn blank(shape: Shape, meta: Meta) -> Result<Self, PictureError> {
         shape.check()?;
-        Ok(Self { shape, pixels: vec![0; shape.bytes()], meta })
+        let mut pixels = vec![0; shape.bytes()];
+        if matches!(shape.channels, 2 | 4) {
+            let sample = usize::from(shape.depth / 8);
+            for pixel in pixels.chunks_exact_mut(shape.pixel_bytes()) {
+                let start = pixel.len() - sample;
+                pixel[start..].fill(0xff);
+            }
+        }
+        Ok(Self { shape, pixels, meta })
     }
 
     /// Reads a file of any of the formats.

@@ -48,6 +48,36 @@ fn grid(axes: Vec<Axis>) -> Result<CellGrid, OpenError> {
     CellGrid::new(axes).map_err(|error| usage(error.to_string()))
 }
 
+/// Steps in blocks.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    row_step: u64,
+    column_step: u64,
+    /// Cells one above the other in a gridlet.
+    cells: u64,
+    /// How many gridlets too many or too few.
+    off: u64,
+}
+
+/// The layout with the number of gridlets nearest to what is wanted; of those the most even; of those the one with
+/// the fewest columns.
+fn layout(rows: u64, columns: u64, cells: u64, wanted: u64) -> Layout {
+    let candidates = (1..=rows.min(wanted)).flat_map(|bands| {
+        let row_step = rows.div_ceil(bands * cells);
+        let bands = rows.div_ceil(row_step).div_ceil(cells);
+        let per_band = (wanted / bands).clamp(1, columns);
+        [per_band, (per_band + 1).min(columns)].map(|per_band| {
+            let column_step = columns.div_ceil(per_band);
+            let per_band = columns.div_ceil(column_step);
+            let off = (bands * per_band).abs_diff(wanted);
+            let room = row_step * cells * column_step * bands * per_band;
+            ((off, room, per_band), Layout { row_step, column_step, cells, off })
+        })
+    });
+    let best = candidates.min_by_key(|(key, _)| *key);
+    best.expect("a picture has rows, so there is a candidate").1
+}
+
 /// Rows × columns of pixels, cut on the raster of POV-Ray's blocks.
 pub(super) fn picture(
     area: &Area,
@@ -58,28 +88,15 @@ pub(super) fn picture(
     let wanted = target(hint, pixels / SMALLEST);
     let blocks = |size: u32| u64::from(size.div_ceil(raster));
     let (rows, columns) = (blocks(area.height), blocks(area.width));
-    // Every number of bands, with the number of columns that comes closest to what is wanted; of those the
-    // nearest, then the most even, then the one with the fewest columns (rows are what previews grow by).
+    // More cells in a gridlet are worth a number of gridlets that is somewhat off, unless it was asked for.
     let most = cells_per_gridlet(pixels / wanted);
-    let mut best: Option<(u64, u64, u64, [u64; 3])> = None;
-    for cells in (1..=most).rev() {
-        for bands in 1..=rows.min(wanted) {
-            let row_step = rows.div_ceil(bands * cells);
-            let bands = rows.div_ceil(row_step).div_ceil(cells);
-            let per_band = (wanted / bands).clamp(1, columns);
-            for per_band in [per_band, (per_band + 1).min(columns)] {
-                let column_step = columns.div_ceil(per_band);
-                let per_band = columns.div_ceil(column_step);
-                let off = (bands * per_band).abs_diff(wanted);
-                let largest = row_step * cells * column_step * bands * per_band;
-                let key = (off, largest, per_band + most - cells);
-                if best.is_none_or(|(a, b, c, _)| key < (a, b, c)) {
-                    best = Some((key.0, key.1, key.2, [row_step, column_step, cells]));
-                }
-            }
-        }
-    }
-    let [row_step, column_step, cells] = best.map_or([rows, columns, 1], |best| best.3);
+    let slack = if hint.gridlets.is_some() { 0 } else { wanted / 4 };
+    let layouts = (1..=most).rev().map(|cells| layout(rows, columns, cells, wanted));
+    let layouts: Vec<Layout> = layouts.collect();
+    let good = layouts.iter().find(|layout| layout.off <= slack);
+    let best = good.or(layouts.iter().min_by_key(|layout| layout.off));
+    let Layout { row_step, column_step, cells, .. } =
+        *best.expect("there is a layout for one cell at least");
     let raster = u64::from(raster);
     let grid = grid(vec![
         Axis::new(u64::from(area.height), row_step * raster),

@@ -101,10 +101,12 @@ pub(super) fn file_type(settings: &Settings) -> Result<(Format, Shape), OpenErro
 pub(super) fn area(settings: &Settings, shape: &Shape) -> Result<Area, OpenError> {
     let range = |start: &str, end: &str, size: u32| {
         let all = f64::from(size);
-        let first = settings.float(start).unwrap_or(1.0);
+        // POV-Ray keeps options in single precision: 0.95 of 100 columns are 94.
+        let part = |name: &str| settings.float(name).map(|value| f64::from(value as f32));
+        let first = part(start).unwrap_or(1.0);
         let first =
             if (0.0..1.0).contains(&first) { (all * first).trunc() } else { first.trunc() - 1.0 };
-        let last = settings.float(end).unwrap_or(all);
+        let last = part(end).unwrap_or(all);
         let last = if (0.0..=1.0).contains(&last) {
             (all * last).trunc() - 1.0
         } else {
