@@ -20,6 +20,7 @@ mod harvest;
 mod one;
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -199,7 +200,13 @@ impl LocalExecutor {
                     let next = lock(&jobs).recv();
                     let Ok((run, control, events)) = next else { return };
                     let id = run.id;
-                    let outcome = one::run(&run, &control, &store, &events);
+                    // Results are decoded here, and whoever wrote them may not mean well: a panic
+                    // must cost the run, not the thread.
+                    let attempt = || one::run(&run, &control, &store, &events);
+                    let outcome = std::panic::catch_unwind(AssertUnwindSafe(attempt));
+                    let outcome = outcome.unwrap_or_else(|_| RunOutcome::Failed {
+                        reason: RunFailure::Harvest("a result made the node stumble".to_owned()),
+                    });
                     lock(&runs).remove(&id);
                     events(RunEvent::Ended { run: id, outcome });
                 }

@@ -224,9 +224,14 @@ async fn handshake(incoming: Incoming) -> Option<Connection> {
 }
 
 impl Inner {
-    /// Waits while nobody takes the events; drops them when the daemon has gone.
+    /// Waits while nobody takes the events; drops them at the end.
     pub(super) async fn emit(&self, event: TransportEvent) {
-        let _ = self.events.send(event).await;
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            biased;
+            () = connection::ended(&mut closing) => {}
+            _ = self.events.send(event) => {}
+        }
     }
 
     /// The peer of this key, new if need be. `None` if there are too many.

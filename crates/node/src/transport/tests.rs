@@ -282,3 +282,26 @@ async fn a_dropped_fetch_leaves_nothing() {
         tokio::task::yield_now().await;
     }
 }
+
+/// Not a test of right or wrong: prints what frames cost. `--run-ignored all --no-capture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn frames_per_second() {
+    let (a, mut b) = pair().await;
+    let (count, frame) = (100_000_u32, Bytes::from(vec![7; 200]));
+    let started = Instant::now();
+    let mut received = 0;
+    for sent in 0..count {
+        a.transport.send(b.transport.id(), frame.clone());
+        // Half a queue ahead at most, so that none is dropped.
+        while sent - received > peer::QUEUE_FRAMES as u32 / 2 {
+            b.frame().await;
+            received += 1;
+        }
+    }
+    while received < count {
+        b.frame().await;
+        received += 1;
+    }
+    println!("{:.0} frames per second", f64::from(count) / started.elapsed().as_secs_f64());
+}
