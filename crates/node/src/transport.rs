@@ -57,7 +57,8 @@ pub trait Transport: Send + Sync + 'static {
     /// Pulls a blob into the store and verifies it. Dropping the future leaves nothing behind.
     fn fetch(&self, from: NodeId, hash: Hash, length: u64) -> BoxFuture<Result<(), FetchError>>;
 
-    /// Says goodbye to everybody; nothing is sent or received after it.
+    /// Sends what is queued for connected nodes, for two seconds at most, then says goodbye to
+    /// everybody; nothing is sent or received after it.
     fn shutdown(&self) -> BoxFuture<()>;
 }
 

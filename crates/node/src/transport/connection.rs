@@ -41,7 +41,7 @@ async fn live(inner: Arc<Inner>, peer: Arc<Peer>, connection: Connection, replac
     if replaced {
         inner.emit(TransportEvent::Down { node: peer.node }).await;
     }
-    let mut closing = inner.closing.subscribe();
+    let mut phase = inner.phase.subscribe();
     tokio::select! {
         violation = read_frames(&inner, &peer, &connection) => {
             violated(&inner, &connection, violation);
@@ -50,16 +50,27 @@ async fn live(inner: Arc<Inner>, peer: Arc<Peer>, connection: Connection, replac
             violated(&inner, &connection, violation);
         }
         _ = connection.closed() => {}
-        () = ended(&mut closing) => connection.close(GOODBYE, b"goodbye"),
+        () = ended(&mut phase) => connection.close(GOODBYE, b"goodbye"),
     }
     if !peer.remove(&connection) {
         inner.emit(TransportEvent::Down { node: peer.node }).await;
     }
 }
 
-pub(super) async fn ended(closing: &mut watch::Receiver<bool>) {
+/// How far the transport is on its way to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// It isn't.
+    Open,
+    /// No new frames; those that are queued still go out.
+    Flush,
+    /// All tasks stop.
+    End,
+}
+
+pub(super) async fn ended(phase: &mut watch::Receiver<Phase>) {
     // An error says that the transport itself is gone, which is the same.
-    let _ = closing.wait_for(|closing| *closing).await;
+    let _ = phase.wait_for(|phase| *phase == Phase::End).await;
 }
 
 fn violated(inner: &Inner, connection: &Connection, reason: Option<String>) {
@@ -135,25 +146,44 @@ async fn serve_blobs(inner: &Arc<Inner>, connection: &Connection) -> Option<Stri
 ///                           └──▶ pausing, 0.1 s to 5 s; shorter if the node itself gets in touch
 /// ```
 pub(super) async fn send_loop(inner: Arc<Inner>, peer: Arc<Peer>) {
-    let mut closing = inner.closing.subscribe();
+    let mut phase = inner.phase.subscribe();
     tokio::select! {
         () = send_frames(&inner, &peer) => {}
-        () = ended(&mut closing) => {}
+        () = ended(&mut phase) => {}
     }
+    inner.senders.send_modify(|senders| *senders -= 1);
 }
 
 async fn send_frames(inner: &Arc<Inner>, peer: &Arc<Peer>) {
     let mut current: Option<(Connection, SendStream)> = None;
     let mut pause = BACKOFF.0;
+    let mut phase = inner.phase.subscribe();
     loop {
         if peer.is_closed() {
             return;
         }
+        let is_last = *phase.borrow_and_update() != Phase::Open;
         let Some(frame) = peer.pop() else {
-            peer.changed.notified().await;
+            if is_last {
+                if let Some((_, mut stream)) = current
+                    && stream.finish().is_ok()
+                {
+                    // Until all of it has been acknowledged; `shutdown` waits for no longer than it wants.
+                    let _ = stream.stopped().await;
+                }
+                return;
+            }
+            tokio::select! {
+                () = peer.changed.notified() => {}
+                _ = phase.changed() => {}
+            }
             continue;
         };
         current = current.filter(|(connection, _)| connection.close_reason().is_none());
+        if current.is_none() && is_last && peer.live().is_none() {
+            count(&inner.counters.frames_dropped, 1 + peer.clear() as u64);
+            return;
+        }
         if current.is_none() {
             current = open(inner, peer).await;
         }

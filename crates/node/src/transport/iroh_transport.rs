@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
+use super::connection::Phase;
 use super::peer::{ADDRESSES, Peer};
 use super::{
     BoxFuture, Counters, FetchError, KeyError, NodeKey, Transport, TransportEvent, blobs,
@@ -38,6 +39,9 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// life: a killed worker's leases go to others that soon.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 const IDLE_TIMEOUT_MS: u32 = 4_000;
+
+/// At the end, queued frames have so long to be acknowledged: those that say goodbye among them.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Handshakes at a time; the rest wait or time out.
 const HANDSHAKES: usize = 64;
@@ -112,8 +116,9 @@ pub(super) struct Inner {
     handshakes: Arc<Semaphore>,
     /// Where all tasks run, so that anybody may call from any thread.
     pub(super) runtime: Handle,
-    /// Becomes true at the end: all tasks stop.
-    pub(super) closing: watch::Sender<bool>,
+    pub(super) phase: watch::Sender<Phase>,
+    /// How many tasks send frames.
+    pub(super) senders: watch::Sender<usize>,
 }
 
 impl IrohTransport {
@@ -170,7 +175,8 @@ impl IrohTransport {
             fetches: Semaphore::new(FETCHES),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
             runtime: Handle::current(),
-            closing: watch::Sender::new(false),
+            phase: watch::Sender::new(Phase::Open),
+            senders: watch::Sender::new(0),
         });
         tokio::spawn(accept_loop(Arc::clone(&inner)));
         Ok(Self { inner })
@@ -195,11 +201,11 @@ fn quic() -> QuicTransportConfig {
 }
 
 async fn accept_loop(inner: Arc<Inner>) {
-    let mut closing = inner.closing.subscribe();
+    let mut phase = inner.phase.subscribe();
     loop {
         let incoming = tokio::select! {
             incoming = inner.endpoint.accept() => incoming,
-            () = connection::ended(&mut closing) => None,
+            () = connection::ended(&mut phase) => None,
         };
         let Some(incoming) = incoming else { return };
         let Ok(turn) = Arc::clone(&inner.handshakes).try_acquire_owned() else {
@@ -226,10 +232,10 @@ async fn handshake(incoming: Incoming) -> Option<Connection> {
 impl Inner {
     /// Waits while nobody takes the events; drops them at the end.
     pub(super) async fn emit(&self, event: TransportEvent) {
-        let mut closing = self.closing.subscribe();
+        let mut phase = self.phase.subscribe();
         tokio::select! {
             biased;
-            () = connection::ended(&mut closing) => {}
+            () = connection::ended(&mut phase) => {}
             _ = self.events.send(event) => {}
         }
     }
@@ -246,6 +252,7 @@ impl Inner {
         }
         let peer = Peer::new(node);
         peers.insert(node, Arc::clone(&peer));
+        self.senders.send_modify(|senders| *senders += 1);
         self.runtime.spawn(connection::send_loop(Arc::clone(self), Arc::clone(&peer)));
         Some(peer)
     }
@@ -319,7 +326,7 @@ impl Transport for IrohTransport {
     }
 
     fn send(&self, to: NodeId, frame: Bytes) {
-        let sent = if !frames::is_valid(&frame) || *self.inner.closing.borrow() {
+        let sent = if !frames::is_valid(&frame) || *self.inner.phase.borrow() != Phase::Open {
             false
         } else if to == self.inner.id {
             let event = TransportEvent::Frame { from: to, frame };
@@ -356,7 +363,10 @@ impl Transport for IrohTransport {
     fn shutdown(&self) -> BoxFuture<()> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            inner.closing.send_replace(true);
+            inner.phase.send_replace(Phase::Flush);
+            let mut senders = inner.senders.subscribe();
+            let _ = timeout(FLUSH, senders.wait_for(|senders| *senders == 0)).await;
+            inner.phase.send_replace(Phase::End);
             inner.endpoint.close().await;
         })
     }
@@ -364,7 +374,7 @@ impl Transport for IrohTransport {
 
 impl Drop for IrohTransport {
     fn drop(&mut self) {
-        self.inner.closing.send_replace(true);
+        self.inner.phase.send_replace(Phase::End);
     }
 }
 

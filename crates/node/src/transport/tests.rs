@@ -77,6 +77,27 @@ async fn frames_arrive_in_order_both_ways_over_one_dial() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn frames_queued_before_the_shutdown_arrive() {
+    let (a, mut b) = pair().await;
+    let to = b.transport.id();
+    a.transport.send(to, Bytes::from_static(b"first"));
+    assert_eq!(b.frame().await, "first");
+    let receive = async {
+        for _ in 0..500 {
+            b.frame().await;
+        }
+        assert_eq!(b.frame().await, "leaving");
+    };
+    for _ in 0..500 {
+        a.transport.send(to, Bytes::from(vec![7; 10_000]));
+    }
+    a.transport.send(to, Bytes::from_static(b"leaving"));
+    tokio::join!(a.transport.shutdown(), receive);
+    a.transport.send(to, Bytes::from_static(b"too late"));
+    assert_eq!(a.count(|c| &c.frames_dropped), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_dial_each_other_at_once_hear_each_other() {
     let (mut a, mut b) = pair().await;
     b.transport.learn(a.transport.id(), &a.transport.addresses());
