@@ -1,1 +1,42 @@
-//! The coordinator's, the worker's and the whole peer's state machines
+//! How a job is done: the coordinator at the submitter, the worker, and the peer that is both.
+//!
+//! ```text
+//!            ┌───────────────────────── Peer (one per node) ─────────────────────────┐
+//!  Input ───▶│ Membership    Coordinator (one per job submitted here)   Worker       │───▶ Effect
+//!            │ (overlay)     leases · Verifier · queue of demand        leases · runs │
+//!            └────────────────────────────────────────────────────────────────────────┘
+//!   submitter                         worker
+//!   Coordinator ──Lease(attempt)────▶ Worker ──Stage──▶ inputs, once per job
+//!               ◀──Accepted/Refused──        ──Run────▶ one step after another
+//!               ◀──Cells(attempt)────  answers as they appear (result checkpoints)
+//!               ──Ack(cells)────────▶  only after the vote is in the journal
+//!               ◀──Alive(attempts)───  renews; silence for `lease_ttl` ends the lease
+//! ```
+//!
+//! Everything here is a state machine without I/O: `handle(now, input, out)`. The daemon and
+//! the simulator run the same [`Peer`].
+//!
+//! # Invariants
+//! - A cell is accepted once ([`outlast_verify::Verifier`] decides, nobody else).
+//! - An attempt number is granted once, journaled before the lease leaves, and never used again.
+//!   What arrives under an attempt that isn't held is dropped and counted.
+//! - Effects are carried out in order, and what follows a [`Effect::Journal`] only once that is durable: an
+//!   acknowledged answer survives the coordinator's death.
+//! - Every table is bounded, by the job's size or by a limit with a name.
+
+pub mod coordinator;
+mod effect;
+mod peer;
+mod queue;
+mod record;
+mod settings;
+pub mod wire;
+mod worker;
+
+pub use coordinator::{Coordinator, End, JobSpec, Phase, Report, WorkerReport, WrongReport};
+pub use effect::{
+    Effect, Examined, Input, JobKey, Run, RunEvent, RunFailure, RunId, SampleOutcome,
+};
+pub use peer::{Peer, PeerCounters, Recovered};
+pub use record::Record;
+pub use settings::Settings;

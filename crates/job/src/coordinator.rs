@@ -1,0 +1,659 @@
+//! The coordinator of one job, at its submitter.
+//!
+//! ```text
+//!   Running ──all cells accepted──▶ Merging ──output written──▶ Ended(Done)
+//!      │                              │  └───can't be written──▶ Ended(Unwritten) ──retry──▶ Merging
+//!      └─cancelled, hopeless──────────┴──▶ Ended(Cancelled | Failed | NoProgram)
+//! ```
+//!
+//! It knows cells, leases and workers, and nothing of applications or bytes: what an answer says is
+//! a [`Class`](outlast_verify::Class) that the shell found by asking the application manager.
+//!
+//! What it does not do: decide who is right ([`Verifier`]), choose among workers
+//! ([`outlast_broker::Policy`]), notice that a node is gone ([`outlast_overlay::Membership`]).
+
+mod answers;
+mod assign;
+mod recover;
+mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use outlast_gridlet::{ApplicationManager, Gridlet, Merged};
+use outlast_overlay::Membership;
+use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Time};
+use outlast_verify::{Ledger, Policy, Proof, Verdict, Verifier};
+
+use crate::effect::SampleOutcome;
+use crate::queue::Queue;
+use crate::wire::{ManifestRef, Message, ToWorker};
+use crate::{Effect, Record, Settings};
+
+pub use report::{GridletReport, Report, WorkerReport, WrongReport};
+
+/// Entries in the list of who was wrong where; beyond it wrong answers are only counted.
+const MAX_WRONG: usize = 4096;
+
+/// A lease is given up when its answers' blobs couldn't be fetched so often.
+const MAX_FETCH_FAILURES: u32 = 3;
+
+/// A job as it was submitted.
+#[derive(Clone)]
+pub struct JobSpec {
+    /// Its number.
+    pub id: JobId,
+    /// What knows its application.
+    pub manager: Arc<dyn ApplicationManager>,
+    /// Its inputs.
+    pub manifest: ManifestRef,
+    /// How its results are verified.
+    pub policy: Policy,
+    /// For the choice of samples; secret from the workers.
+    pub seed: u64,
+    /// When it was submitted.
+    pub created: Time,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// The output is there.
+    Done(Merged),
+    /// It can't be done: says why.
+    Failed(String),
+    /// No node has this program.
+    NoProgram(String),
+    /// Somebody cancelled it.
+    Cancelled,
+    /// All is computed and accepted, but the output can't be written: says why. It can be retried.
+    Unwritten(String),
+}
+
+/// Where a job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Gridlets are out or waiting.
+    Running,
+    /// The output is being written.
+    Merging,
+    /// Over.
+    Ended(End),
+}
+
+/// What the coordinator needs of the peer around it for one call.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Time,
+    pub(crate) me: NodeId,
+    pub(crate) settings: &'a Settings,
+    pub(crate) membership: &'a Membership,
+    pub(crate) offer: &'a Ad,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) placement: &'a mut dyn outlast_broker::Policy,
+    /// What was learned about workers, for the ledger.
+    pub(crate) evidence: &'a mut Vec<Verdict>,
+    pub(crate) out: &'a mut Vec<Effect>,
+}
+
+/// Work that is out at a worker.
+#[derive(Debug)]
+struct Lease {
+    gridlet: GridletId,
+    worker: NodeId,
+    /// All its cells, ascending.
+    cells: Vec<CellId>,
+    /// Of those, not answered yet.
+    open: BTreeSet<CellId>,
+    /// Of those, answered but not examined yet.
+    arriving: BTreeSet<CellId>,
+    granted: Time,
+    heard: Time,
+    sent: Time,
+    accepted: bool,
+    rival: bool,
+    /// Bytes that one of its files may have, as its recipe says.
+    file_limit: u64,
+    fetch_failures: u32,
+}
+
+/// What this job knows of a worker.
+#[derive(Debug, Default)]
+struct Worker {
+    leases: u32,
+    granted: u64,
+    answers: u64,
+    right: u64,
+    wrong: u64,
+    failures: u64,
+    not_before: Time,
+    missing_program: bool,
+    barred: bool,
+}
+
+/// Answers on their way from arrival to verdict.
+#[derive(Debug)]
+struct Arrival {
+    attempt: Attempt,
+    outputs: Vec<outlast_gridlet::CellOutput>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    late: u64,
+    duplicates: u64,
+    invalid: u64,
+    expired: u64,
+    refused: u64,
+    rivals: u64,
+    wrong: u64,
+}
+
+/// One worker's wrong answers in one gridlet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wrong {
+    cells: u64,
+    first: CellId,
+    proof: String,
+}
+
+/// How long leases take, to know a slow one.
+#[derive(Debug, Default)]
+struct Pace {
+    seconds: f64,
+    cost: f64,
+    leases: u32,
+}
+
+/// See the module.
+pub struct Coordinator {
+    spec: Arc<JobSpec>,
+    gridlet_of: GridletIndex,
+    verifier: Verifier,
+    phase: Phase,
+    queue: Queue,
+    /// Gridlets that only this node itself may do: others disagreed or failed too often.
+    for_self: BTreeSet<GridletId>,
+    leases: BTreeMap<Attempt, Lease>,
+    by_gridlet: BTreeMap<GridletId, BTreeSet<Attempt>>,
+    /// Leases all of whose cells were answered: what comes under them is said twice, not late.
+    completed: BTreeSet<Attempt>,
+    next_attempt: Attempt,
+    workers: BTreeMap<NodeId, Worker>,
+    arrivals: BTreeMap<u64, Arrival>,
+    next_ticket: u64,
+    samples: BTreeMap<CellId, u64>,
+    sample_trouble: Option<String>,
+    /// Cells of each gridlet that aren't accepted yet.
+    remaining: Vec<u32>,
+    gridlets_done: u32,
+    failures: BTreeMap<GridletId, BTreeMap<NodeId, String>>,
+    wrong: BTreeMap<(NodeId, GridletId), Wrong>,
+    counters: Counters,
+    pace: Pace,
+    /// Since when no known node can run it.
+    stranded: Option<Time>,
+    version: u64,
+    finished: Option<Time>,
+}
+
+/// From a cell to its gridlet.
+struct GridletIndex(Vec<GridletId>);
+
+impl GridletIndex {
+    fn new(groups: &[Vec<CellId>], cells: u32) -> Self {
+        let mut index = vec![GridletId(0); cells as usize];
+        for (gridlet, group) in (0u32..).zip(groups) {
+            for cell in group {
+                index[cell.index()] = GridletId(gridlet);
+            }
+        }
+        Self(index)
+    }
+
+    fn of(&self, cell: CellId) -> GridletId {
+        self.0[cell.index()]
+    }
+}
+
+impl Coordinator {
+    /// A new job, nothing done. `me` is the submitter: its own answers are trusted.
+    pub fn new(spec: Arc<JobSpec>, me: NodeId) -> Self {
+        let grid = spec.manager.grid();
+        let groups: Vec<Vec<CellId>> =
+            spec.manager.gridlets().iter().map(|g| grid.cells_in(&g.cells).collect()).collect();
+        let mut coordinator = Self {
+            gridlet_of: GridletIndex::new(&groups, grid.cells()),
+            verifier: Verifier::new(spec.policy.clone(), &groups, me, spec.seed),
+            phase: Phase::Running,
+            queue: Queue::default(),
+            for_self: BTreeSet::new(),
+            leases: BTreeMap::new(),
+            by_gridlet: BTreeMap::new(),
+            completed: BTreeSet::new(),
+            next_attempt: Attempt(1),
+            workers: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            next_ticket: 0,
+            samples: BTreeMap::new(),
+            sample_trouble: None,
+            remaining: groups.iter().map(|group| group.len() as u32).collect(),
+            gridlets_done: 0,
+            failures: BTreeMap::new(),
+            wrong: BTreeMap::new(),
+            counters: Counters::default(),
+            pace: Pace::default(),
+            stranded: None,
+            version: 1,
+            finished: None,
+            spec,
+        };
+        for gridlet in 0..coordinator.remaining.len() as u32 {
+            coordinator.queue.put(GridletId(gridlet), Vec::new());
+        }
+        coordinator
+    }
+
+    /// The job as submitted.
+    pub fn spec(&self) -> &Arc<JobSpec> {
+        &self.spec
+    }
+
+    /// Where it is.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Whether anything is left to do.
+    pub fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Merging)
+    }
+
+    /// Goes up with each change that a user might see.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn gridlet(&self, id: GridletId) -> &Gridlet {
+        &self.spec.manager.gridlets()[id.index()]
+    }
+
+    fn cells_of(&self, id: GridletId) -> Vec<CellId> {
+        self.spec.manager.grid().cells_in(&self.gridlet(id).cells).collect()
+    }
+
+    fn journal(&self, cx: &mut Context<'_>, record: Record) {
+        cx.out.push(Effect::Journal { job: self.spec.id, record });
+    }
+
+    fn send(&self, cx: &mut Context<'_>, to: NodeId, message: ToWorker) {
+        cx.out.push(Effect::Send { to, message: Message::ToWorker(self.spec.id, message) });
+    }
+
+    /// Carries on after [`Coordinator::new`] or a restart: asks again for whatever was under way.
+    pub(crate) fn start(&mut self, cx: &mut Context<'_>) {
+        match self.phase {
+            Phase::Running => {
+                for (cell, seed) in self.samples.clone() {
+                    let verdicts = self.ask_for_sample(cx, cell, seed);
+                    self.absorb(Some(cx), verdicts);
+                }
+                self.finish_if_complete(cx);
+                self.assign(cx);
+            }
+            Phase::Merging => cx.out.push(Effect::Merge(self.spec.id)),
+            Phase::Ended(_) => {}
+        }
+    }
+
+    /// Ends leases that went silent, asks again where an answer is due, and hands out work.
+    pub(crate) fn on_tick(&mut self, cx: &mut Context<'_>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let ttl = cx.settings.lease_ttl;
+        let silent: Vec<Attempt> = self
+            .leases
+            .iter()
+            .filter(|(_, lease)| cx.now.since(lease.heard) > ttl)
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        for attempt in silent {
+            self.counters.expired += 1;
+            self.end_lease(cx, attempt);
+        }
+        let unanswered: Vec<Attempt> = self
+            .leases
+            .iter()
+            .filter(|(_, l)| !l.accepted && cx.now.since(l.sent) > cx.settings.resend_every)
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        for attempt in unanswered {
+            self.send_lease(cx, attempt);
+        }
+        self.assign(cx);
+    }
+
+    /// A node is gone: whatever it held is to be done by others.
+    pub(crate) fn on_down(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        for attempt in self.leases_of(node) {
+            self.counters.expired += 1;
+            self.end_lease(cx, attempt);
+        }
+        self.assign(cx);
+    }
+
+    /// A node came, or has other things to offer.
+    pub(crate) fn on_news(&mut self, cx: &mut Context<'_>) {
+        self.assign(cx);
+    }
+
+    /// A node was found to lie, in this job or another.
+    pub(crate) fn strike(&mut self, cx: &mut Context<'_>, node: NodeId) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        for attempt in self.leases_of(node) {
+            self.end_lease(cx, attempt);
+            self.send(cx, node, ToWorker::Revoke { attempts: vec![attempt] });
+        }
+        self.journal(cx, Record::Struck(node));
+        let mut verdicts = Vec::new();
+        self.verifier.strike(node, &mut verdicts);
+        self.absorb(Some(cx), verdicts);
+        for gridlet in (0..self.remaining.len() as u32).map(GridletId) {
+            if self.remaining[gridlet.index()] > 0 {
+                self.requeue(gridlet);
+            }
+        }
+        self.assign(cx);
+    }
+
+    /// The user doesn't want it any more.
+    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>) {
+        if self.is_active() || matches!(self.phase, Phase::Ended(End::Unwritten(_))) {
+            self.end(cx, End::Cancelled);
+        }
+    }
+
+    /// Writes the output again. Says whether there was anything to retry.
+    pub(crate) fn retry(&mut self, cx: &mut Context<'_>) -> bool {
+        if !matches!(self.phase, Phase::Ended(End::Unwritten(_))) {
+            return false;
+        }
+        self.journal(cx, Record::Retried);
+        self.phase = Phase::Merging;
+        self.finished = None;
+        self.version += 1;
+        cx.out.push(Effect::Merge(self.spec.id));
+        true
+    }
+
+    /// The output was written, or couldn't be.
+    pub(crate) fn on_merged(&mut self, cx: &mut Context<'_>, result: Result<Merged, String>) {
+        if self.phase == Phase::Merging {
+            self.end(cx, result.map_or_else(End::Unwritten, End::Done));
+        }
+    }
+
+    fn finish_if_complete(&mut self, cx: &mut Context<'_>) {
+        if self.phase != Phase::Running || !self.verifier.is_complete() {
+            return;
+        }
+        self.journal(cx, Record::Complete);
+        self.phase = Phase::Merging;
+        self.version += 1;
+        self.dismiss_workers(cx);
+        cx.out.push(Effect::Merge(self.spec.id));
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>, end: End) {
+        self.journal(cx, Record::Ended(end.clone()));
+        self.phase = Phase::Ended(end);
+        self.finished = Some(cx.now);
+        self.version += 1;
+        self.dismiss_workers(cx);
+        cx.out.push(Effect::Ended(self.spec.id));
+    }
+
+    /// Tells everybody who worked for it that it is over, and forgets what is only needed while it runs.
+    fn dismiss_workers(&mut self, cx: &mut Context<'_>) {
+        for (&worker, known) in &self.workers {
+            if known.granted > 0 {
+                self.send(cx, worker, ToWorker::Ended);
+            }
+        }
+        self.forget_running();
+    }
+
+    fn forget_running(&mut self) {
+        self.leases.clear();
+        self.by_gridlet.clear();
+        self.queue = Queue::default();
+        self.for_self.clear();
+        self.arrivals.clear();
+        self.samples.clear();
+        self.failures.clear();
+        self.completed.clear();
+        for worker in self.workers.values_mut() {
+            worker.leases = 0;
+        }
+    }
+
+    fn leases_of(&self, node: NodeId) -> Vec<Attempt> {
+        self.leases.iter().filter(|(_, l)| l.worker == node).map(|(attempt, _)| *attempt).collect()
+    }
+
+    /// Ends a lease with cells unanswered and puts those back into the queue.
+    fn end_lease(&mut self, cx: &mut Context<'_>, attempt: Attempt) {
+        if self.leases.contains_key(&attempt) {
+            self.journal(cx, Record::Released { attempt });
+            self.drop_lease(attempt);
+        }
+    }
+
+    fn drop_lease(&mut self, attempt: Attempt) {
+        let Some(lease) = self.leases.remove(&attempt) else { return };
+        if lease.open.is_empty() {
+            self.completed.insert(attempt);
+        }
+        for &cell in &lease.open {
+            self.verifier.release(cell, lease.worker);
+        }
+        if let Some(attempts) = self.by_gridlet.get_mut(&lease.gridlet) {
+            attempts.remove(&attempt);
+            if attempts.is_empty() {
+                self.by_gridlet.remove(&lease.gridlet);
+            }
+        }
+        if let Some(worker) = self.workers.get_mut(&lease.worker) {
+            worker.leases = worker.leases.saturating_sub(1);
+        }
+        self.version += 1;
+        self.requeue(lease.gridlet);
+    }
+
+    /// Verdicts that the end of leases left behind: a cell that nobody is left to answer, for instance.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        let mut verdicts = Vec::new();
+        self.verifier.flush(&mut verdicts);
+        if !verdicts.is_empty() {
+            self.absorb(Some(cx), verdicts);
+            self.finish_if_complete(cx);
+        }
+    }
+
+    /// Puts a gridlet where it belongs: into the queue if any of its cells is in demand.
+    fn requeue(&mut self, gridlet: GridletId) {
+        if self.remaining[gridlet.index()] == 0 {
+            self.queue.remove(gridlet);
+            self.for_self.remove(&gridlet);
+            return;
+        }
+        if self.for_self.contains(&gridlet) {
+            self.queue.remove(gridlet);
+            return;
+        }
+        let wanted: Vec<CellId> =
+            self.cells_of(gridlet).into_iter().filter(|&c| self.verifier.demand(c) > 0).collect();
+        let Some(&first) = wanted.first() else {
+            self.queue.remove(gridlet);
+            return;
+        };
+        // Whoever may not answer any wanted cell may not answer the first of them.
+        let mut known: BTreeSet<NodeId> =
+            self.verifier.voters(first).into_iter().map(|(worker, _)| worker).collect();
+        for attempt in self.by_gridlet.get(&gridlet).into_iter().flatten() {
+            known.insert(self.leases[attempt].worker);
+        }
+        known.extend(self.failures.get(&gridlet).into_iter().flat_map(|f| f.keys().copied()));
+        let failed = self.failures.get(&gridlet);
+        let excluded: Vec<NodeId> = known
+            .into_iter()
+            .filter(|worker| {
+                failed.is_some_and(|f| f.contains_key(worker))
+                    || !wanted.iter().any(|&cell| self.verifier.may_answer(cell, *worker))
+            })
+            .collect();
+        self.queue.put(gridlet, excluded);
+    }
+
+    /// Draws the consequences of verdicts. Without a context (replay) only the books are kept.
+    fn absorb(&mut self, mut cx: Option<&mut Context<'_>>, verdicts: Vec<Verdict>) {
+        let mut rest: std::collections::VecDeque<Verdict> = verdicts.into();
+        while let Some(verdict) = rest.pop_front() {
+            match &verdict {
+                Verdict::Accepted { cell, class, .. } => {
+                    let gridlet = self.gridlet_of.of(*cell);
+                    self.remaining[gridlet.index()] -= 1;
+                    self.gridlets_done += u32::from(self.remaining[gridlet.index()] == 0);
+                    self.samples.remove(cell);
+                    if let Some(cx) = cx.as_deref_mut() {
+                        let job = self.spec.id;
+                        cx.out.push(Effect::Accepted { job, cell: *cell, class: *class });
+                    }
+                }
+                Verdict::Right { worker, .. } => {
+                    self.workers.entry(*worker).or_default().right += 1;
+                }
+                Verdict::Wrong { worker, cell, proof } => {
+                    let proof = match proof {
+                        Proof::Outvoted => "outvoted",
+                        Proof::Sample => "contradicts a sample computed by the submitter",
+                        Proof::Trusted => "contradicts the submitter's own result",
+                    };
+                    self.note_wrong(*worker, *cell, proof.to_owned());
+                }
+                Verdict::SampleWanted { cell, seed } => {
+                    self.samples.insert(*cell, *seed);
+                    if let Some(cx) = cx.as_deref_mut() {
+                        rest.extend(self.ask_for_sample(cx, *cell, *seed));
+                    }
+                }
+                Verdict::Hopeless { cell } => {
+                    self.for_self.insert(self.gridlet_of.of(*cell));
+                    self.requeue(self.gridlet_of.of(*cell));
+                }
+            }
+            if let Some(cx) = cx.as_deref_mut() {
+                if matches!(verdict, Verdict::Right { .. } | Verdict::Wrong { .. }) {
+                    cx.evidence.push(verdict);
+                }
+            }
+        }
+        self.version += 1;
+    }
+
+    fn note_wrong(&mut self, worker: NodeId, cell: CellId, proof: String) {
+        self.workers.entry(worker).or_default().wrong += 1;
+        self.counters.wrong += 1;
+        let gridlet = self.gridlet_of.of(cell);
+        let room = self.wrong.len() < MAX_WRONG;
+        match self.wrong.get_mut(&(worker, gridlet)) {
+            Some(wrong) => {
+                wrong.cells += 1;
+                wrong.first = wrong.first.min(cell);
+            }
+            None if room => {
+                self.wrong.insert((worker, gridlet), Wrong { cells: 1, first: cell, proof });
+            }
+            None => {}
+        }
+    }
+
+    /// Asks for a sample; what follows at once if there can't be one.
+    fn ask_for_sample(&mut self, cx: &mut Context<'_>, cell: CellId, seed: u64) -> Vec<Verdict> {
+        if let Some(sample) = self.spec.manager.sample(cell, seed) {
+            cx.out.push(Effect::Sample { job: self.spec.id, sample });
+            return Vec::new();
+        }
+        self.record_sample(
+            cx,
+            cell,
+            SampleOutcome::Unavailable("no part of this job is small enough to sample".to_owned()),
+        )
+    }
+
+    fn record_sample(
+        &mut self,
+        cx: &mut Context<'_>,
+        cell: CellId,
+        outcome: SampleOutcome,
+    ) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        self.samples.remove(&cell);
+        match outcome {
+            SampleOutcome::Compared { right, wrong } => {
+                self.verifier.sampled(cell, &right, &wrong, &mut verdicts);
+                self.journal(cx, Record::Sampled { cell, right, wrong });
+            }
+            SampleOutcome::Unavailable(why) => {
+                self.sample_trouble = Some(why);
+                self.verifier.sample_failed(cell, &mut verdicts);
+                self.journal(cx, Record::SampleFailed { cell });
+            }
+        }
+        verdicts
+    }
+
+    /// A sample came back.
+    pub(crate) fn on_sampled(&mut self, cx: &mut Context<'_>, cell: CellId, outcome: SampleOutcome) {
+        if self.phase != Phase::Running || !self.samples.contains_key(&cell) {
+            return;
+        }
+        let verdicts = self.record_sample(cx, cell, outcome);
+        self.absorb(Some(cx), verdicts);
+        self.settle(cx, self.gridlet_of.of(cell));
+    }
+
+    /// After anything was decided in a gridlet: ends leases that have nothing left to do, requeues, goes on.
+    fn settle(&mut self, cx: &mut Context<'_>, gridlet: GridletId) {
+        let idle: Vec<Attempt> = self
+            .by_gridlet
+            .get(&gridlet)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|attempt| {
+                self.leases[attempt].open.iter().all(|&cell| self.verifier.is_accepted(cell))
+            })
+            .collect();
+        for attempt in idle {
+            let worker = self.leases[&attempt].worker;
+            self.end_lease(cx, attempt);
+            self.send(cx, worker, ToWorker::Revoke { attempts: vec![attempt] });
+        }
+        self.requeue(gridlet);
+        self.finish_if_complete(cx);
+        if self.phase == Phase::Running {
+            self.assign(cx);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! Handing out work: which worker gets which cells under a new lease.
+
+use outlast_broker::{Candidate, room};
+use outlast_overlay::State;
+use outlast_types::{Ad, Attempt, CellId, GridletId, NodeId};
+
+use super::{Context, Coordinator, End, Lease, Phase};
+use crate::wire::ToWorker;
+use crate::Record;
+
+/// Leases granted in one go, so that a huge grid doesn't keep the node from listening; the next
+/// tick goes on.
+const GRANTS_AT_ONCE: usize = 4096;
+
+impl Coordinator {
+    /// Grants leases while there is work that somebody may do.
+    pub(super) fn assign(&mut self, cx: &mut Context<'_>) {
+        self.flush(cx);
+        if self.phase != Phase::Running {
+            return;
+        }
+        let ads = self.usable(cx);
+        self.watch_for_workers(cx, &ads);
+        if self.phase != Phase::Running || ads.is_empty() {
+            return;
+        }
+        // Work queued at a worker can't be done by one that becomes free earlier: near the end, none is.
+        let slots: u32 = ads.iter().map(|(_, ad)| ad.slots).sum();
+        let plenty = self.queue.len() as u64 > 2 * u64::from(slots);
+        let prefetch = if plenty { cx.settings.prefetch } else { 0 };
+        let mut candidates: Vec<Candidate<'_>> = ads
+            .iter()
+            .map(|(node, ad)| Candidate {
+                node: *node,
+                ad,
+                credibility: cx.ledger.credibility(node),
+                outstanding: self.workers.get(node).map_or(0, |w| w.leases),
+                local: *node == cx.me,
+            })
+            .filter(|candidate| room(candidate, prefetch) > 0)
+            .collect();
+        for _ in 0..GRANTS_AT_ONCE {
+            if candidates.is_empty() {
+                return;
+            }
+            let cost = 1.0;
+            let Some(chosen) = cx.placement.choose(&candidates, cost) else { return };
+            let worker = candidates[chosen].node;
+            let granted = match self.next_for(cx, &worker) {
+                Some(gridlet) => self.grant(cx, worker, gridlet),
+                None => self.grant_rival(cx, worker),
+            };
+            if granted {
+                candidates[chosen].outstanding += 1;
+            }
+            if !granted || room(&candidates[chosen], prefetch) == 0 {
+                candidates.swap_remove(chosen);
+                candidates.sort_by_key(|candidate| candidate.node);
+            }
+        }
+    }
+
+    fn next_for(&self, cx: &Context<'_>, worker: &NodeId) -> Option<GridletId> {
+        if *worker == cx.me {
+            let own = self.for_self.iter().find(|gridlet| !self.by_me(cx, **gridlet));
+            if let Some(gridlet) = own {
+                return Some(*gridlet);
+            }
+        }
+        self.queue.pick(worker)
+    }
+
+    fn by_me(&self, cx: &Context<'_>, gridlet: GridletId) -> bool {
+        self.by_gridlet
+            .get(&gridlet)
+            .is_some_and(|attempts| attempts.iter().any(|a| self.leases[a].worker == cx.me))
+    }
+
+    /// Nodes that may work for this job now, this one included.
+    fn usable(&self, cx: &Context<'_>) -> Vec<(NodeId, Ad)> {
+        let others = cx
+            .membership
+            .members()
+            .filter(|member| matches!(member.state, State::Alive))
+            .map(|member| (member.card.node, &member.ad));
+        others
+            .chain(std::iter::once((cx.me, cx.offer)))
+            .filter(|(_, ad)| ad.slots > 0 && !ad.draining)
+            .filter(|(node, _)| !cx.ledger.is_blacklisted(node))
+            .filter(|(node, _)| {
+                self.workers.get(node).is_none_or(|worker| {
+                    !worker.barred && !worker.missing_program && worker.not_before <= cx.now
+                })
+            })
+            .map(|(node, ad)| (node, ad.clone()))
+            .collect()
+    }
+
+    /// Whether this node itself may still do any gridlet of the job.
+    pub(super) fn can_run_here(&self, cx: &Context<'_>) -> bool {
+        cx.offer.slots > 0
+            && !cx.offer.draining
+            && self.workers.get(&cx.me).is_none_or(|me| !me.missing_program && !me.barred)
+    }
+
+    /// Gives up when all known nodes lack the program, after a grace for others to come. A job that only
+    /// waits for nodes to be there, or free, waits.
+    fn watch_for_workers(&mut self, cx: &mut Context<'_>, usable: &[(NodeId, Ad)]) {
+        let lacking = self.workers.values().filter(|worker| worker.missing_program).count();
+        let waiting = self.workers.iter().any(|(_, w)| {
+            !w.missing_program && !w.barred && (w.leases > 0 || w.not_before > cx.now)
+        });
+        if lacking == 0 || !usable.is_empty() || waiting {
+            self.stranded = None;
+            return;
+        }
+        let since = *self.stranded.get_or_insert(cx.now);
+        if cx.now.since(since) >= cx.settings.no_worker_grace {
+            let program = self.spec.manager.program().unwrap_or("the program").to_owned();
+            self.end(cx, End::NoProgram(program));
+        }
+    }
+
+    /// Grants the cells of a gridlet that are in demand and that the worker may answer. For this node itself, of
+    /// a gridlet that was left to it, all that are open.
+    fn grant(&mut self, cx: &mut Context<'_>, worker: NodeId, gridlet: GridletId) -> bool {
+        let own = worker == cx.me && self.for_self.contains(&gridlet);
+        let all = self.cells_of(gridlet);
+        let cells: Vec<CellId> = all
+            .iter()
+            .copied()
+            .filter(|&cell| own || self.verifier.demand(cell) > 0)
+            .filter(|&cell| self.verifier.may_answer(cell, worker))
+            .collect();
+        if cells.is_empty() {
+            // Its place in the queue was out of date.
+            self.requeue(gridlet);
+            return false;
+        }
+        self.issue(cx, worker, gridlet, cells, all.len(), false);
+        true
+    }
+
+    /// With nothing else to do, a free worker gets the open cells of a lease that takes far longer
+    /// than its like: its holder may be slow, or its program hang.
+    fn grant_rival(&mut self, cx: &mut Context<'_>, worker: NodeId) -> bool {
+        if self.pace.leases == 0 || self.pace.cost <= 0.0 {
+            return false;
+        }
+        let per_cost = self.pace.seconds / self.pace.cost;
+        let factor = f64::from(cx.settings.straggler_factor);
+        let slow = self.leases.values().find(|lease| {
+            let age = cx.now.since(lease.granted);
+            let expected = per_cost * self.gridlet(lease.gridlet).cost;
+            !lease.rival
+                && lease.worker != worker
+                && age >= cx.settings.straggler_min
+                && age.as_secs_f64() > factor * expected
+                && self.by_gridlet[&lease.gridlet].len() == 1
+                && lease.open.iter().any(|&cell| self.verifier.may_answer(cell, worker))
+        });
+        let Some(slow) = slow else { return false };
+        let gridlet = slow.gridlet;
+        let cells: Vec<CellId> = slow
+            .open
+            .iter()
+            .copied()
+            .filter(|&cell| self.verifier.may_answer(cell, worker))
+            .collect();
+        self.counters.rivals += 1;
+        let whole = self.cells_of(gridlet).len();
+        self.issue(cx, worker, gridlet, cells, whole, true);
+        true
+    }
+
+    fn issue(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: NodeId,
+        gridlet: GridletId,
+        cells: Vec<CellId>,
+        whole: usize,
+        rival: bool,
+    ) {
+        let attempt = self.next_attempt;
+        let listed = if cells.len() == whole { Vec::new() } else { cells.clone() };
+        self.journal(cx, Record::Granted { attempt, gridlet, worker, cells: listed, rival });
+        self.hold(attempt, worker, gridlet, cells, rival, cx.now);
+        self.requeue(gridlet);
+        self.send_lease(cx, attempt);
+    }
+
+    /// Enters a lease into the books.
+    pub(super) fn hold(
+        &mut self,
+        attempt: Attempt,
+        worker: NodeId,
+        gridlet: GridletId,
+        cells: Vec<CellId>,
+        rival: bool,
+        now: outlast_types::Time,
+    ) {
+        for &cell in &cells {
+            self.verifier.assign(cell, worker);
+        }
+        self.next_attempt = Attempt(attempt.0 + 1);
+        self.by_gridlet.entry(gridlet).or_default().insert(attempt);
+        let known = self.workers.entry(worker).or_default();
+        known.leases += 1;
+        known.granted += 1;
+        self.leases.insert(
+            attempt,
+            Lease {
+                gridlet,
+                worker,
+                open: cells.iter().copied().collect(),
+                cells,
+                arriving: std::collections::BTreeSet::new(),
+                granted: now,
+                heard: now,
+                sent: now,
+                accepted: false,
+                rival,
+                file_limit: outlast_types::limits::RESULT_FILE_BYTES,
+                fetch_failures: 0,
+            },
+        );
+        self.version += 1;
+    }
+
+    pub(super) fn send_lease(&mut self, cx: &mut Context<'_>, attempt: Attempt) {
+        let Some(lease) = self.leases.get_mut(&attempt) else { return };
+        let manager = &self.spec.manager;
+        let recipe = manager.recipe(&manager.gridlets()[lease.gridlet.index()], &lease.cells);
+        lease.sent = cx.now;
+        lease.file_limit = recipe.file_limit;
+        let (worker, gridlet) = (lease.worker, lease.gridlet);
+        let manifest = self.spec.manifest;
+        self.send(cx, worker, ToWorker::Lease { attempt, gridlet, manifest, recipe });
+    }
+}

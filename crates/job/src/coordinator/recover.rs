@@ -1,0 +1,80 @@
+//! Back from the journal after the submitter's death.
+
+use std::sync::Arc;
+
+use outlast_types::{NodeId, Time};
+
+use super::{Coordinator, JobSpec, Phase};
+use crate::Record;
+
+impl Coordinator {
+    /// The coordinator that wrote these records, with the leases that were out: their workers may still be
+    /// at it, and have `lease_ttl` from `now` to say so.
+    pub fn recover(spec: Arc<JobSpec>, me: NodeId, records: Vec<Record>, now: Time) -> Self {
+        let mut coordinator = Self::new(spec, me);
+        for record in records {
+            coordinator.replay(record, now);
+        }
+        let mut verdicts = Vec::new();
+        coordinator.verifier.flush(&mut verdicts);
+        coordinator.absorb(None, verdicts);
+        for gridlet in 0..coordinator.remaining.len() as u32 {
+            if coordinator.phase == Phase::Running {
+                coordinator.requeue(outlast_types::GridletId(gridlet));
+            }
+        }
+        coordinator
+    }
+
+    fn replay(&mut self, record: Record, now: Time) {
+        match record {
+            Record::Granted { attempt, gridlet, worker, cells, rival } => {
+                let cells = if cells.is_empty() { self.cells_of(gridlet) } else { cells };
+                self.hold(attempt, worker, gridlet, cells, rival, now);
+            }
+            Record::Votes { attempt, votes } => {
+                let Some(lease) = self.leases.get_mut(&attempt) else { return };
+                for (cell, ..) in &votes {
+                    lease.open.remove(cell);
+                }
+                let (worker, done) = (lease.worker, lease.open.is_empty());
+                self.cast(None, worker, &votes);
+                if done {
+                    self.drop_lease(attempt);
+                }
+            }
+            Record::Released { attempt } => self.drop_lease(attempt),
+            Record::Sampled { cell, right, wrong } => {
+                self.samples.remove(&cell);
+                let mut verdicts = Vec::new();
+                self.verifier.sampled(cell, &right, &wrong, &mut verdicts);
+                self.absorb(None, verdicts);
+            }
+            Record::SampleFailed { cell } => {
+                self.samples.remove(&cell);
+                let mut verdicts = Vec::new();
+                self.verifier.sample_failed(cell, &mut verdicts);
+                self.absorb(None, verdicts);
+            }
+            Record::Struck(worker) => {
+                let mut verdicts = Vec::new();
+                self.verifier.strike(worker, &mut verdicts);
+                self.absorb(None, verdicts);
+            }
+            Record::Barred { worker, cell, why, .. } => {
+                self.counters.invalid += 1;
+                self.note_barred(worker, cell, why);
+            }
+            Record::Complete | Record::Retried => {
+                self.phase = Phase::Merging;
+                self.finished = None;
+                self.forget_running();
+            }
+            Record::Ended(end) => {
+                self.phase = Phase::Ended(end);
+                self.finished = Some(now);
+                self.forget_running();
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What a coordinator can say about its job, for people and programs.
+
+use std::time::Duration;
+
+use outlast_types::{CellId, GridletId, NodeId, Time};
+use outlast_verify::{Policy, Stats};
+
+use super::{Coordinator, Phase};
+
+/// A job's state in numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Where it is.
+    pub phase: Phase,
+    /// Goes up with each change.
+    pub version: u64,
+    /// When it was submitted.
+    pub created: Time,
+    /// How long it has run, or ran.
+    pub elapsed: Duration,
+    /// Gridlets in all.
+    pub gridlets: u32,
+    /// Gridlets all of whose cells are accepted.
+    pub gridlets_done: u32,
+    /// Cells in all.
+    pub cells: u32,
+    /// Cells accepted.
+    pub cells_accepted: u32,
+    /// Leases that are out.
+    pub leases: u32,
+    /// Gridlets that wait for a worker.
+    pub waiting: u32,
+    /// Answers that were wrong or no result at all.
+    pub rejected: u64,
+    /// Answers that came under a lease that was over.
+    pub late: u64,
+    /// Answers that came twice.
+    pub duplicates: u64,
+    /// Leases that ended because their worker went silent or was lost.
+    pub expired: u64,
+    /// Leases that a worker didn't take.
+    pub refused: u64,
+    /// Leases granted beside a slow one.
+    pub rivals: u64,
+    /// Time left, from the pace so far.
+    pub eta: Option<Duration>,
+    /// How it is verified.
+    pub policy: Policy,
+    /// What verification did.
+    pub verification: Stats,
+    /// Why samples couldn't be computed, if they couldn't.
+    pub sample_trouble: Option<String>,
+    /// What stands in the way, for people: no worker has the program, for instance.
+    pub trouble: Option<String>,
+}
+
+/// Who was wrong where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrongReport {
+    /// The worker.
+    pub node: NodeId,
+    /// The gridlet.
+    pub gridlet: GridletId,
+    /// Wrong cells in it.
+    pub cells: u64,
+    /// The first of them.
+    pub first: CellId,
+    /// How we know.
+    pub proof: String,
+}
+
+/// What a worker did for a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerReport {
+    /// The worker.
+    pub node: NodeId,
+    /// Leases it holds.
+    pub leases: u32,
+    /// Leases it was ever granted.
+    pub granted: u64,
+    /// Cells it answered.
+    pub answers: u64,
+    /// Of those, right.
+    pub right: u64,
+    /// Of those, wrong.
+    pub wrong: u64,
+    /// Gridlets it failed at.
+    pub failures: u64,
+    /// Why it gets no more work of this job, if so.
+    pub out: Option<&'static str>,
+}
+
+/// One gridlet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GridletReport {
+    /// Its number.
+    pub id: GridletId,
+    /// Its cells.
+    pub cells: u32,
+    /// Of those, accepted.
+    pub accepted: u32,
+    /// Who works on it.
+    pub workers: Vec<NodeId>,
+}
+
+impl Coordinator {
+    /// The job in numbers.
+    pub fn report(&self, now: Time) -> Report {
+        let elapsed = self.finished.unwrap_or(now).since(self.spec.created);
+        let (cells, accepted) = (self.verifier.cells(), self.verifier.accepted_count());
+        let eta = (accepted > 0 && self.phase == Phase::Running)
+            .then(|| elapsed.mul_f64(f64::from(cells - accepted) / f64::from(accepted)));
+        Report {
+            phase: self.phase.clone(),
+            version: self.version,
+            created: self.spec.created,
+            elapsed,
+            gridlets: self.remaining.len() as u32,
+            gridlets_done: self.gridlets_done,
+            cells,
+            cells_accepted: accepted,
+            leases: self.leases.len() as u32,
+            waiting: (self.queue.len() + self.for_self.len()) as u32,
+            rejected: self.counters.wrong,
+            late: self.counters.late,
+            duplicates: self.counters.duplicates,
+            expired: self.counters.expired,
+            refused: self.counters.refused,
+            rivals: self.counters.rivals,
+            eta,
+            policy: self.verifier.policy().clone(),
+            verification: self.verifier.stats(),
+            sample_trouble: self.sample_trouble.clone(),
+            trouble: self.trouble(),
+        }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        if self.phase != Phase::Running || !self.leases.is_empty() {
+            return None;
+        }
+        if self.stranded.is_some() {
+            let program = self.spec.manager.program().unwrap_or("the program");
+            return Some(format!("no known node has `{program}`"));
+        }
+        let waiting = self.queue.len() + self.for_self.len();
+        (waiting > 0).then(|| {
+            format!(
+                "{waiting} gridlets wait for a node that may answer them; quorum {} needs as many \
+                 different nodes, or this one",
+                self.verifier.policy().quorum
+            )
+        })
+    }
+
+    /// Who was wrong where, by node, then gridlet.
+    pub fn wrong(&self) -> Vec<WrongReport> {
+        self.wrong
+            .iter()
+            .map(|((node, gridlet), wrong)| WrongReport {
+                node: *node,
+                gridlet: *gridlet,
+                cells: wrong.cells,
+                first: wrong.first,
+                proof: wrong.proof.clone(),
+            })
+            .collect()
+    }
+
+    /// What each worker did.
+    pub fn workers(&self) -> Vec<WorkerReport> {
+        self.workers
+            .iter()
+            .map(|(node, worker)| WorkerReport {
+                node: *node,
+                leases: worker.leases,
+                granted: worker.granted,
+                answers: worker.answers,
+                right: worker.right,
+                wrong: worker.wrong,
+                failures: worker.failures,
+                out: if worker.barred {
+                    Some("sent no valid result")
+                } else if worker.missing_program {
+                    Some("hasn't the program")
+                } else {
+                    None
+                },
+            })
+            .collect()
+    }
+
+    /// Gridlets from `first`, at most `count`.
+    pub fn gridlets(&self, first: u32, count: u32) -> Vec<GridletReport> {
+        let end = (self.remaining.len() as u32).min(first.saturating_add(count));
+        (first..end)
+            .map(GridletId)
+            .map(|id| {
+                let cells = self.gridlet(id).cells.volume() as u32;
+                GridletReport {
+                    id,
+                    cells,
+                    accepted: cells - self.remaining[id.index()],
+                    workers: self
+                        .by_gridlet
+                        .get(&id)
+                        .into_iter()
+                        .flatten()
+                        .map(|attempt| self.leases[attempt].worker)
+                        .collect(),
+                }
+            })
+            .collect()
+    }
+
+    /// The class accepted for a cell, if any yet.
+    pub fn accepted_class(&self, cell: CellId) -> Option<outlast_verify::Class> {
+        self.verifier.accepted_class(cell)
+    }
+}

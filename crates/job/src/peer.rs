@@ -1,0 +1,391 @@
+//! One node: membership, the jobs submitted here, and the work done here, as one machine.
+//!
+//! The daemon's kernel and the simulator's world both own one `Peer` per node, feed it
+//! [`Input`]s and carry out its [`Effect`]s. What it says to itself (its coordinators to its own
+//! worker and back) never leaves it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use outlast_broker::Policy as Placement;
+use outlast_overlay::{Card, Membership};
+use outlast_types::{Ad, JobId, NodeId, Time};
+use outlast_verify::{Change, Ledger, Proof, Verdict};
+
+use crate::coordinator::{Context, Coordinator, JobSpec};
+use crate::wire::{Message, ToCoordinator, ToWorker};
+use crate::worker::Worker;
+use crate::{Effect, Input, Record, Settings};
+
+/// Jobs of this node that run at a time; more have to wait for [`Peer::has_room`].
+const MAX_ACTIVE_JOBS: usize = 1024;
+
+/// How often the ledger is written while it changes; after a blacklisting at once.
+const LEDGER_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What a peer counted, for `outlast status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PeerCounters {
+    /// Frames from others.
+    pub messages: u64,
+    /// Frames about jobs that this node doesn't know.
+    pub unknown_job: u64,
+}
+
+/// A job as the journal has it.
+pub struct Recovered {
+    /// As submitted.
+    pub spec: Arc<JobSpec>,
+    /// All its records, in order.
+    pub records: Vec<Record>,
+}
+
+/// See the module.
+pub struct Peer {
+    me: NodeId,
+    settings: Settings,
+    membership: Membership,
+    placement: Box<dyn Placement>,
+    ledger: Ledger,
+    ledger_dirty: bool,
+    ledger_saved: Time,
+    offer: Ad,
+    jobs: BTreeMap<JobId, Coordinator>,
+    worker: Worker,
+    counters: PeerCounters,
+    left: bool,
+}
+
+impl Peer {
+    /// A node with nothing to do. `offer` is what it has, all slots free.
+    pub fn new(
+        card: Card,
+        offer: Ad,
+        settings: Settings,
+        overlay: outlast_overlay::Settings,
+        placement: Box<dyn Placement>,
+        ledger: Ledger,
+        now: Time,
+    ) -> Self {
+        let me = card.node;
+        let mut worker = Worker::new(me);
+        worker.set_slots(offer.slots);
+        Self {
+            me,
+            settings,
+            membership: Membership::new(card, offer.clone(), overlay, now),
+            placement,
+            ledger,
+            ledger_dirty: false,
+            ledger_saved: now,
+            offer,
+            jobs: BTreeMap::new(),
+            worker,
+            counters: PeerCounters::default(),
+            left: false,
+        }
+    }
+
+    /// Takes a job back from the journal after a restart, and carries on with it.
+    pub fn resume(&mut self, now: Time, job: Recovered, out: &mut Vec<Effect>) {
+        let coordinator = Coordinator::recover(job.spec, self.me, job.records, now);
+        let id = coordinator.spec().id;
+        self.jobs.insert(id, coordinator);
+        let mut effects = Vec::new();
+        self.with_job(now, id, &mut effects, |job, cx| job.start(cx));
+        self.deliver(now, effects, out);
+    }
+
+    /// This node.
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Who is there.
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Who is believed.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What it counted.
+    pub fn counters(&self) -> PeerCounters {
+        self.counters
+    }
+
+    /// Its own ad, with the slots that are free now.
+    pub fn ad(&self) -> Ad {
+        Ad { free: self.worker.free(), draining: self.worker.is_draining(), ..self.offer.clone() }
+    }
+
+    /// The job of this number.
+    pub fn job(&self, job: JobId) -> Option<&Coordinator> {
+        self.jobs.get(&job)
+    }
+
+    /// All jobs submitted here.
+    pub fn jobs(&self) -> impl Iterator<Item = (JobId, &Coordinator)> {
+        self.jobs.iter().map(|(id, job)| (*id, job))
+    }
+
+    /// Whether another job may be submitted.
+    pub fn has_room(&self) -> bool {
+        self.jobs.values().filter(|job| job.is_active()).count() < MAX_ACTIVE_JOBS
+    }
+
+    /// Leases held here, and how many of them run.
+    pub fn work(&self) -> (usize, usize) {
+        (self.worker.held(), self.worker.running())
+    }
+
+    /// When it wants the next [`Input::Tick`].
+    pub fn next_tick(&self, now: Time) -> Time {
+        let jobs = if self.jobs.values().any(Coordinator::is_active) {
+            now + self.settings.renew_every / 2
+        } else {
+            Time::FAR
+        };
+        let ledger = if self.ledger_dirty { self.ledger_saved + LEDGER_EVERY } else { Time::FAR };
+        self.membership
+            .next_tick()
+            .min(jobs)
+            .min(ledger)
+            .min(self.worker.next_tick(now, &self.settings))
+    }
+
+    /// Takes an input; what is to be done comes out in order.
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
+        let mut effects = Vec::new();
+        self.dispatch(now, input, &mut effects);
+        self.deliver(now, effects, out);
+        self.tell_offer(now, out);
+        if self.worker.is_drained() && !self.left {
+            self.left = true;
+            self.overlay(now, out, |membership, now, out| membership.leave(now, out));
+            out.push(Effect::Drained);
+        }
+    }
+
+    /// Hands on effects; what the node says to itself is heard here, until it has nothing more to say.
+    fn deliver(&mut self, now: Time, effects: Vec<Effect>, out: &mut Vec<Effect>) {
+        let mut pending: VecDeque<Effect> = effects.into();
+        while let Some(effect) = pending.pop_front() {
+            match effect {
+                Effect::Send { to, message } if to == self.me => {
+                    let mut more = Vec::new();
+                    self.on_message(now, to, message, &mut more);
+                    pending.extend(more);
+                }
+                effect => out.push(effect),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Tick => self.on_tick(now, out),
+            Input::Message { from, message } => {
+                self.counters.messages += 1;
+                self.on_message(now, from, message, out);
+            }
+            Input::ConnectionLost(node) => {
+                self.overlay(now, out, |m, now, out| m.on_connection_lost(now, node, out));
+            }
+            Input::Join(contacts) => {
+                self.overlay(now, out, |m, now, out| m.join(now, contacts, out));
+            }
+            Input::Offer(offer) => {
+                self.worker.set_slots(offer.slots);
+                self.offer = offer;
+            }
+            Input::Submit(spec) => {
+                let id = spec.id;
+                if !self.jobs.contains_key(&id) {
+                    self.jobs.insert(id, Coordinator::new(spec, self.me));
+                    self.with_job(now, id, out, |job, cx| job.start(cx));
+                }
+            }
+            Input::Cancel(job) => self.with_job(now, job, out, |job, cx| job.cancel(cx)),
+            Input::Retry(job) => self.with_job(now, job, out, |job, cx| {
+                job.retry(cx);
+            }),
+            Input::Forget(job) => {
+                if self.jobs.get(&job).is_some_and(|job| !job.is_active()) {
+                    self.jobs.remove(&job);
+                }
+            }
+            Input::Staged { key, result } => {
+                self.worker.on_staged(now, &self.settings, key, result, out);
+            }
+            Input::Run(run, event) => self.worker.on_run(now, &self.settings, run, event, out),
+            Input::Fetched { job, ticket, result } => {
+                self.with_job(now, job, out, |job, cx| job.on_fetched(cx, ticket, result));
+            }
+            Input::Examined { job, ticket, results } => {
+                self.with_job(now, job, out, |job, cx| job.on_examined(cx, ticket, results));
+            }
+            Input::Sampled { job, cell, outcome } => {
+                self.with_job(now, job, out, |job, cx| job.on_sampled(cx, cell, outcome));
+            }
+            Input::Merged { job, result } => {
+                self.with_job(now, job, out, |job, cx| job.on_merged(cx, result));
+            }
+            Input::Drain => self.worker.drain(now, out),
+        }
+    }
+
+    fn on_tick(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.overlay(now, out, |membership, now, out| membership.on_tick(now, out));
+        self.worker.on_tick(now, &self.settings, out);
+        self.for_active_jobs(now, out, |job, cx| job.on_tick(cx));
+        if self.ledger_dirty && now.since(self.ledger_saved) >= LEDGER_EVERY {
+            self.save_ledger(now, out);
+        }
+    }
+
+    fn save_ledger(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.ledger_dirty = false;
+        self.ledger_saved = now;
+        out.push(Effect::SaveLedger);
+    }
+
+    fn on_message(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
+        match message {
+            Message::Overlay(message) => {
+                self.overlay(now, out, |m, now, out| m.on_message(now, from, message, out));
+            }
+            Message::ToWorker(job, message) => {
+                self.worker.on_message(now, &self.settings, from, job, message, out);
+            }
+            Message::ToCoordinator(job, message) => self.on_work(now, from, job, message, out),
+        }
+    }
+
+    fn on_work(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        job: JobId,
+        message: ToCoordinator,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.jobs.contains_key(&job) {
+            self.with_job(now, job, out, |job, cx| job.on_message(cx, from, message));
+        } else {
+            self.counters.unknown_job += 1;
+            out.push(Effect::Send { to: from, message: Message::ToWorker(job, ToWorker::Ended) });
+        }
+    }
+
+    fn overlay(
+        &mut self,
+        now: Time,
+        out: &mut Vec<Effect>,
+        act: impl FnOnce(&mut Membership, Time, &mut Vec<outlast_overlay::Effect>),
+    ) {
+        let mut effects = Vec::new();
+        act(&mut self.membership, now, &mut effects);
+        let mut news = false;
+        for effect in effects {
+            match effect {
+                outlast_overlay::Effect::Send { to, message } => {
+                    out.push(Effect::Send { to, message: Message::Overlay(message) });
+                }
+                outlast_overlay::Effect::Learn { node, addresses } => {
+                    out.push(Effect::Learn { node, addresses });
+                }
+                outlast_overlay::Effect::Up { .. } | outlast_overlay::Effect::AdChanged { .. } => {
+                    news = true;
+                }
+                outlast_overlay::Effect::Down { node, .. } => {
+                    self.for_active_jobs(now, out, |job, cx| job.on_down(cx, node));
+                }
+            }
+        }
+        if news {
+            self.for_active_jobs(now, out, |job, cx| job.on_news(cx));
+        }
+    }
+
+    fn for_active_jobs(
+        &mut self,
+        now: Time,
+        out: &mut Vec<Effect>,
+        mut act: impl FnMut(&mut Coordinator, &mut Context<'_>),
+    ) {
+        let active: Vec<JobId> =
+            self.jobs.iter().filter(|(_, job)| job.is_active()).map(|(id, _)| *id).collect();
+        for id in active {
+            self.with_job(now, id, out, &mut act);
+        }
+    }
+
+    /// Lets one coordinator act, and puts what it learned about workers into the ledger.
+    fn with_job(
+        &mut self,
+        now: Time,
+        job: JobId,
+        out: &mut Vec<Effect>,
+        act: impl FnOnce(&mut Coordinator, &mut Context<'_>),
+    ) {
+        let Some(coordinator) = self.jobs.get_mut(&job) else { return };
+        let offer = Ad { draining: self.worker.is_draining(), ..self.offer.clone() };
+        let mut evidence = Vec::new();
+        let mut cx = Context {
+            now,
+            me: self.me,
+            settings: &self.settings,
+            membership: &self.membership,
+            offer: &offer,
+            ledger: &self.ledger,
+            placement: self.placement.as_mut(),
+            evidence: &mut evidence,
+            out,
+        };
+        act(coordinator, &mut cx);
+        self.learn(now, &evidence, out);
+    }
+
+    fn learn(&mut self, now: Time, evidence: &[Verdict], out: &mut Vec<Effect>) {
+        // One entry for each worker and occasion, not for each cell: a gridlet of a hundred wrong cells is one
+        // wrong answer, and says no more about its worker than one of a single cell.
+        let mut occasions: BTreeMap<NodeId, Option<Proof>> = BTreeMap::new();
+        for verdict in evidence {
+            match verdict {
+                Verdict::Right { worker, .. } => {
+                    occasions.entry(*worker).or_default();
+                }
+                Verdict::Wrong { worker, proof, .. } => {
+                    let worst = occasions.entry(*worker).or_default();
+                    *worst = (*worst).max(Some(*proof));
+                }
+                _ => {}
+            }
+        }
+        occasions.remove(&self.me);
+        self.ledger_dirty |= !occasions.is_empty();
+        let mut liars = Vec::new();
+        for (worker, proof) in occasions {
+            let right = u64::from(proof.is_none());
+            if let Some(Change::Blacklisted(node)) = self.ledger.record_many(worker, right, proof) {
+                liars.push(node);
+            }
+        }
+        for liar in liars {
+            self.save_ledger(now, out);
+            self.for_active_jobs(now, out, |job, cx| job.strike(cx, liar));
+        }
+    }
+
+    /// Tells the others what is free here, if that changed.
+    fn tell_offer(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let ad = self.ad();
+        self.overlay(now, out, |membership, now, out| membership.set_ad(now, ad, out));
+    }
+}
+
+#[cfg(test)]
+mod tests;

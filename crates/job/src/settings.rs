@@ -1,0 +1,59 @@
+//! Times and bounds of the protocol. The defaults suit a LAN and the Internet; tests shorten them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Times and bounds of the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How often a worker renews its leases.
+    pub renew_every: Duration,
+    /// A lease that isn't renewed for this long is lost. Four renewals, so that two lost
+    /// datagrams and a pause of the machine don't end it.
+    pub lease_ttl: Duration,
+    /// A lease or an answer that isn't acknowledged is sent again after this long.
+    pub resend_every: Duration,
+    /// How long a worker works on for a submitter that it doesn't hear from.
+    pub orphan_ttl: Duration,
+    /// How long a worker gathers finished cells before it ships them together. The last cell of a
+    /// lease is shipped at once.
+    pub gather: Duration,
+    /// Leases that a worker may hold besides those it runs, so that it needn't wait for the next one.
+    pub prefetch: u32,
+    /// How long a worker that was busy, or had no room, isn't asked again.
+    pub busy_backoff: Duration,
+    /// How long a worker that failed for reasons of its own (disk, staging) isn't asked again.
+    pub failure_backoff: Duration,
+    /// How long a job that no known node can run waits for one that can.
+    pub no_worker_grace: Duration,
+    /// So many workers must have failed at a gridlet before the program is held to be at fault.
+    pub failures_to_give_up: u32,
+    /// How long a leaving worker goes on with the steps that run.
+    pub drain_ttl: Duration,
+    /// A lease that takes this many times as long as its like may get a rival once nothing else is left to do.
+    pub straggler_factor: u32,
+    /// No lease is called a straggler before this.
+    pub straggler_min: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            renew_every: Duration::from_millis(500),
+            lease_ttl: Duration::from_millis(2500),
+            resend_every: Duration::from_secs(1),
+            orphan_ttl: Duration::from_secs(600),
+            gather: Duration::from_millis(100),
+            prefetch: 2,
+            busy_backoff: Duration::from_millis(500),
+            failure_backoff: Duration::from_secs(20),
+            no_worker_grace: Duration::from_secs(10),
+            failures_to_give_up: 3,
+            drain_ttl: Duration::from_secs(30),
+            straggler_factor: 4,
+            straggler_min: Duration::from_secs(10),
+        }
+    }
+}

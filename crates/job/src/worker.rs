@@ -1,0 +1,597 @@
+//! The worker: runs leases for coordinators, its own node's included.
+//!
+//! ```text
+//!   Lease ──▶ Queued ──inputs staged, slot free──▶ Running(step 0, 1, …) ──▶ Emptying ──all acknowledged──▶ gone
+//!               │                                    │                         ▲
+//!               └── failure, leaving ────────────────┴──▶ Failed, repeated until revoked ──▶ gone
+//! ```
+//!
+//! Answers are kept until the coordinator acknowledges them, and sent again while it doesn't (GINGER 3.1, "result
+//! checkpoint": whatever was shipped needn't be computed again by whoever continues).
+//! A submitter that isn't heard of for `orphan_ttl` is given up.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use outlast_gridlet::{CellOutput, Collect, Content, Program, Recipe, is_inner_path};
+use outlast_types::{Attempt, CellId, JobId, NodeId, Time, limits};
+
+use crate::effect::{JobKey, Run, RunEvent, RunFailure, RunId};
+use crate::wire::{Failure, ManifestRef, Message, Refusal, ToCoordinator, ToWorker};
+use crate::{Effect, Settings};
+
+/// Leases that wait here, for all submitters together. Each may carry a recipe of a frame's size.
+const MAX_QUEUED: usize = 64;
+
+/// Cells shipped in one frame.
+const MAX_CELLS_IN_FRAME: usize = 512;
+
+/// Renewals between two questions about a job that this worker holds no lease of.
+const ASK_EVERY: u32 = 20;
+
+/// Jobs whose inputs are laid out here at a time.
+const MAX_JOBS: usize = 256;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct LeaseKey {
+    key: JobKey,
+    attempt: Attempt,
+}
+
+#[derive(Debug, PartialEq)]
+enum State {
+    Queued,
+    Running { step: u32 },
+    /// All steps are through; answers wait to be acknowledged.
+    Emptying,
+    Failed(Failure),
+}
+
+#[derive(Debug)]
+struct Lease {
+    recipe: Recipe,
+    state: State,
+    /// Cells that the recipe answers and that haven't come yet.
+    missing: BTreeSet<CellId>,
+    /// Answers that aren't acknowledged.
+    unacknowledged: BTreeMap<CellId, CellOutput>,
+    /// Of those, not sent yet.
+    unsent: BTreeSet<CellId>,
+    /// When something was last sent that wants an answer.
+    sent: Time,
+    /// How often it was sent again without an answer.
+    repeats: u32,
+}
+
+/// A job whose inputs are here or on their way.
+#[derive(Debug)]
+struct Job {
+    staged: bool,
+    /// When its submitter last spoke of it.
+    heard: Time,
+    /// When it was last asked whether the job goes on although there is no lease.
+    asked: Time,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    me: NodeId,
+    slots: u32,
+    leases: BTreeMap<LeaseKey, Lease>,
+    queue: VecDeque<LeaseKey>,
+    jobs: BTreeMap<JobKey, Job>,
+    renewed: Time,
+    draining: Option<Time>,
+}
+
+impl Worker {
+    pub(crate) fn new(me: NodeId) -> Self {
+        Self {
+            me,
+            slots: 0,
+            leases: BTreeMap::new(),
+            queue: VecDeque::new(),
+            jobs: BTreeMap::new(),
+            renewed: Time::ZERO,
+            draining: None,
+        }
+    }
+
+    pub(crate) fn set_slots(&mut self, slots: u32) {
+        self.slots = slots;
+    }
+
+    /// Slots that nothing runs in and nothing waits for.
+    pub(crate) fn free(&self) -> u32 {
+        self.slots.saturating_sub((self.running() + self.queue.len()) as u32)
+    }
+
+    /// Leases here, whatever their state.
+    pub(crate) fn held(&self) -> usize {
+        self.leases.len()
+    }
+
+    /// Leases that run.
+    pub(crate) fn running(&self) -> usize {
+        self.leases.values().filter(|lease| matches!(lease.state, State::Running { .. })).count()
+    }
+
+    /// Whether it takes nothing new.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.is_some()
+    }
+
+    /// Whether it has left: asked to, and nothing is left to do.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.draining.is_some() && self.leases.is_empty()
+    }
+
+    pub(crate) fn on_message(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        from: NodeId,
+        job: JobId,
+        message: ToWorker,
+        out: &mut Vec<Effect>,
+    ) {
+        let key = JobKey { submitter: from, job };
+        if let Some(job) = self.jobs.get_mut(&key) {
+            job.heard = now;
+        }
+        match message {
+            ToWorker::Lease { attempt, manifest, recipe, .. } => {
+                self.on_lease(now, key, attempt, manifest, recipe, out);
+            }
+            ToWorker::Ack { attempt, cells } => {
+                if let Some(lease) = self.leases.get_mut(&LeaseKey { key, attempt }) {
+                    lease.repeats = 0;
+                    for cell in cells {
+                        lease.unacknowledged.remove(&cell);
+                        lease.unsent.remove(&cell);
+                    }
+                }
+                self.conclude(now, LeaseKey { key, attempt }, out);
+            }
+            ToWorker::Heard => {}
+            ToWorker::Revoke { attempts } => {
+                for attempt in attempts {
+                    self.forget(LeaseKey { key, attempt }, out);
+                }
+            }
+            ToWorker::Ended => self.forget_job(key, out),
+        }
+        self.start_runs(now, settings, out);
+    }
+
+    fn on_lease(
+        &mut self,
+        now: Time,
+        key: JobKey,
+        attempt: Attempt,
+        manifest: ManifestRef,
+        recipe: Recipe,
+        out: &mut Vec<Effect>,
+    ) {
+        let lease_key = LeaseKey { key, attempt };
+        if let Some(lease) = self.leases.get(&lease_key) {
+            let answer = match &lease.state {
+                State::Failed(failure) => {
+                    ToCoordinator::Failed { attempt, failure: failure.clone() }
+                }
+                _ => ToCoordinator::Accepted { attempt },
+            };
+            send(key, answer, out);
+            return;
+        }
+        let room = self.slots > 0
+            && self.queue.len() < MAX_QUEUED
+            && (self.jobs.contains_key(&key) || self.jobs.len() < MAX_JOBS);
+        let refusal = if self.draining.is_some() {
+            Some(Refusal::Leaving)
+        } else if !room {
+            Some(Refusal::Busy)
+        } else {
+            validate(&recipe).err().map(Refusal::BadRecipe)
+        };
+        if let Some(refusal) = refusal {
+            send(key, ToCoordinator::Refused { attempt, refusal }, out);
+            return;
+        }
+        let missing =
+            recipe.steps.iter().flat_map(|step| step.harvest.iter().map(|h| h.cell)).collect();
+        let lease = Lease {
+            recipe,
+            state: State::Queued,
+            missing,
+            unacknowledged: BTreeMap::new(),
+            unsent: BTreeSet::new(),
+            sent: now,
+            repeats: 0,
+        };
+        self.leases.insert(lease_key, lease);
+        self.queue.push_back(lease_key);
+        send(key, ToCoordinator::Accepted { attempt }, out);
+        if !self.jobs.contains_key(&key) {
+            self.jobs.insert(key, Job { staged: false, heard: now, asked: now });
+            out.push(Effect::Stage { key, manifest });
+        }
+    }
+
+    /// A job's inputs are there, or can't be had.
+    pub(crate) fn on_staged(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        key: JobKey,
+        result: Result<(), RunFailure>,
+        out: &mut Vec<Effect>,
+    ) {
+        match result {
+            Ok(()) => {
+                if let Some(job) = self.jobs.get_mut(&key) {
+                    job.staged = true;
+                }
+            }
+            Err(failure) => {
+                if self.jobs.remove(&key).is_some() {
+                    out.push(Effect::Clean(key));
+                }
+                let failure = match failure {
+                    RunFailure::DiskFull => Failure::DiskFull,
+                    RunFailure::MissingProgram(name) => Failure::MissingProgram(name),
+                    RunFailure::Setup(why) | RunFailure::Result(why) => Failure::Staging(why),
+                };
+                let waiting: Vec<LeaseKey> =
+                    self.queue.iter().filter(|lease| lease.key == key).copied().collect();
+                for lease in waiting {
+                    self.fail(now, lease, failure.clone(), out);
+                }
+            }
+        }
+        self.start_runs(now, settings, out);
+    }
+
+    /// News of a run.
+    pub(crate) fn on_run(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        run: RunId,
+        event: RunEvent,
+        out: &mut Vec<Effect>,
+    ) {
+        let lease_key = LeaseKey { key: run.key, attempt: run.attempt };
+        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
+        if lease.state != (State::Running { step: run.step }) {
+            return;
+        }
+        match event {
+            RunEvent::Cell(output) => {
+                if lease.missing.remove(&output.cell) {
+                    lease.unsent.insert(output.cell);
+                    lease.unacknowledged.insert(output.cell, output);
+                }
+            }
+            RunEvent::Exited { code, tail } => {
+                let step = &lease.recipe.steps[run.step as usize];
+                let lacking = step.harvest.iter().find(|h| lease.missing.contains(&h.cell));
+                if step.exit == outlast_gridlet::ExitRule::Zero && code != 0 {
+                    self.fail(now, lease_key, Failure::Program { exit: code, tail }, out);
+                } else if let Some(lacking) = lacking {
+                    let why = format!("the program ended without a result for cell {}", lacking.cell);
+                    self.fail(now, lease_key, Failure::Result(why), out);
+                } else {
+                    self.next_step(now, lease_key, run.step + 1, out);
+                }
+            }
+            RunEvent::Failed(failure) => {
+                let failure = match failure {
+                    RunFailure::MissingProgram(name) => Failure::MissingProgram(name),
+                    RunFailure::DiskFull => Failure::DiskFull,
+                    RunFailure::Setup(why) => Failure::Staging(why),
+                    RunFailure::Result(why) => Failure::Result(why),
+                };
+                self.fail(now, lease_key, failure, out);
+            }
+        }
+        self.ship(now, settings, lease_key, out);
+        self.conclude(now, lease_key, out);
+        self.start_runs(now, settings, out);
+    }
+
+    fn next_step(&mut self, now: Time, lease_key: LeaseKey, step: u32, out: &mut Vec<Effect>) {
+        let draining = self.draining.is_some();
+        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
+        let Some(next) = lease.recipe.steps.get(step as usize) else {
+            lease.state = State::Emptying;
+            return;
+        };
+        if draining {
+            self.fail(now, lease_key, Failure::Leaving, out);
+            return;
+        }
+        lease.state = State::Running { step };
+        let id = RunId { key: lease_key.key, attempt: lease_key.attempt, step };
+        out.push(Effect::Run(Box::new(Run {
+            id,
+            step: next.clone(),
+            inputs: lease.recipe.inputs,
+            file_limit: lease.recipe.file_limit,
+        })));
+    }
+
+    /// Starts queued leases whose inputs are there while there are slots.
+    fn start_runs(&mut self, now: Time, _: &Settings, out: &mut Vec<Effect>) {
+        loop {
+            let running: Vec<&Lease> = self
+                .leases
+                .values()
+                .filter(|lease| matches!(lease.state, State::Running { .. }))
+                .collect();
+            // Programs that leave their core idle for a while make room for one more.
+            let spare = usize::from(running.iter().any(|lease| lease.recipe.idles));
+            if running.len() >= self.slots as usize + spare {
+                return;
+            }
+            let ready = |lease: &LeaseKey| self.jobs.get(&lease.key).is_some_and(|job| job.staged);
+            let Some(position) = self.queue.iter().position(ready) else { return };
+            let Some(lease_key) = self.queue.remove(position) else { return };
+            self.next_step(now, lease_key, 0, out);
+        }
+    }
+
+    /// Ships answers that aren't sent yet: at once if the lease has nothing more to come or a while has passed.
+    fn ship(&mut self, now: Time, settings: &Settings, lease_key: LeaseKey, out: &mut Vec<Effect>) {
+        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
+        let waiting = now.since(lease.sent) < settings.gather && !lease.missing.is_empty();
+        if lease.unsent.is_empty() || (waiting && lease.unsent.len() < MAX_CELLS_IN_FRAME) {
+            return;
+        }
+        lease.sent = now;
+        let cells = std::mem::take(&mut lease.unsent);
+        send_cells(lease_key, lease, cells, out);
+    }
+
+    fn fail(&mut self, now: Time, lease_key: LeaseKey, failure: Failure, out: &mut Vec<Effect>) {
+        self.queue.retain(|queued| *queued != lease_key);
+        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
+        if let State::Running { step } = lease.state {
+            let id = RunId { key: lease_key.key, attempt: lease_key.attempt, step };
+            out.push(Effect::Kill(id));
+        }
+        // What is there already counts: it goes first.
+        let cells = std::mem::take(&mut lease.unsent);
+        if !cells.is_empty() {
+            send_cells(lease_key, lease, cells, out);
+        }
+        lease.state = State::Failed(failure.clone());
+        lease.sent = now;
+        if lease.unacknowledged.is_empty() {
+            let attempt = lease_key.attempt;
+            send(lease_key.key, ToCoordinator::Failed { attempt, failure }, out);
+        }
+    }
+
+    /// Forgets a lease that has nothing left to say; tells of a failure once its answers are safe.
+    fn conclude(&mut self, now: Time, lease_key: LeaseKey, out: &mut Vec<Effect>) {
+        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
+        if !lease.unacknowledged.is_empty() {
+            return;
+        }
+        match &lease.state {
+            State::Emptying => {
+                self.leases.remove(&lease_key);
+            }
+            State::Failed(failure) => {
+                let (attempt, failure) = (lease_key.attempt, failure.clone());
+                lease.sent = now;
+                send(lease_key.key, ToCoordinator::Failed { attempt, failure }, out);
+            }
+            State::Queued | State::Running { .. } => {}
+        }
+    }
+
+    fn forget_job(&mut self, key: JobKey, out: &mut Vec<Effect>) {
+        let gone: Vec<LeaseKey> =
+            self.leases.keys().filter(|lease| lease.key == key).copied().collect();
+        for lease in gone {
+            self.forget(lease, out);
+        }
+        if self.jobs.remove(&key).is_some() {
+            out.push(Effect::Clean(key));
+        }
+    }
+
+    fn forget(&mut self, lease_key: LeaseKey, out: &mut Vec<Effect>) {
+        self.queue.retain(|queued| *queued != lease_key);
+        let Some(lease) = self.leases.remove(&lease_key) else { return };
+        if let State::Running { step } = lease.state {
+            let LeaseKey { key, attempt } = lease_key;
+            out.push(Effect::Kill(RunId { key, attempt, step }));
+        }
+    }
+
+    /// Takes nothing new; hands back what hasn't begun; lets running steps end.
+    pub(crate) fn drain(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.draining.is_some() {
+            return;
+        }
+        self.draining = Some(now);
+        for lease in self.queue.clone() {
+            self.fail(now, lease, Failure::Leaving, out);
+        }
+    }
+
+    pub(crate) fn on_tick(&mut self, now: Time, settings: &Settings, out: &mut Vec<Effect>) {
+        let drained_for = self.draining.map_or(Duration::ZERO, |since| now.since(since));
+        let orphans: Vec<JobKey> = self
+            .jobs
+            .iter()
+            .filter(|(key, _)| key.submitter != self.me)
+            .filter(|(_, job)| now.since(job.heard) > settings.orphan_ttl)
+            .map(|(key, _)| *key)
+            .collect();
+        for key in orphans {
+            self.forget_job(key, out);
+        }
+        for lease_key in self.leases.keys().copied().collect::<Vec<_>>() {
+            let Some(lease) = self.leases.get(&lease_key) else { continue };
+            if drained_for > settings.drain_ttl && matches!(lease.state, State::Running { .. }) {
+                self.fail(now, lease_key, Failure::Leaving, out);
+            }
+            // A leaving node doesn't wait for ever for a submitter that is gone, too.
+            if drained_for > 2 * settings.drain_ttl {
+                self.forget(lease_key, out);
+                continue;
+            }
+            self.ship(now, settings, lease_key, out);
+            self.repeat(now, settings, lease_key, out);
+        }
+        if now.since(self.renewed) >= settings.renew_every {
+            self.renewed = now;
+            self.renew(now, settings, out);
+        }
+        self.start_runs(now, settings, out);
+    }
+
+    /// Says again what wasn't answered, ever more slowly.
+    fn repeat(&mut self, now: Time, settings: &Settings, key: LeaseKey, out: &mut Vec<Effect>) {
+        let Some(lease) = self.leases.get_mut(&key) else { return };
+        let due = settings.resend_every * (1 << lease.repeats.min(4));
+        if now.since(lease.sent) < due {
+            return;
+        }
+        if !lease.unacknowledged.is_empty() {
+            let cells = lease.unacknowledged.keys().copied().collect();
+            lease.unsent.clear();
+            send_cells(key, lease, cells, out);
+        } else if let State::Failed(failure) = &lease.state {
+            let failure = failure.clone();
+            send(key.key, ToCoordinator::Failed { attempt: key.attempt, failure }, out);
+        } else {
+            return;
+        }
+        lease.sent = now;
+        lease.repeats += 1;
+    }
+
+    /// Renews all leases; asks about jobs without one whether they go on.
+    fn renew(&mut self, now: Time, settings: &Settings, out: &mut Vec<Effect>) {
+        let mut by_job: BTreeMap<JobKey, Vec<Attempt>> = BTreeMap::new();
+        for lease in self.leases.keys() {
+            by_job.entry(lease.key).or_default().push(lease.attempt);
+        }
+        for (key, job) in &mut self.jobs {
+            let attempts = by_job.remove(key).unwrap_or_default();
+            if !attempts.is_empty() || now.since(job.asked) >= ASK_EVERY * settings.renew_every {
+                job.asked = now;
+                send(*key, ToCoordinator::Alive { attempts }, out);
+            }
+        }
+        // Leases that failed before their job's inputs were here have no job.
+        for (key, attempts) in by_job {
+            send(key, ToCoordinator::Alive { attempts }, out);
+        }
+    }
+
+    /// When it next wants a tick.
+    pub(crate) fn next_tick(&self, now: Time, settings: &Settings) -> Time {
+        if self.leases.is_empty() {
+            return if self.jobs.is_empty() {
+                Time::FAR
+            } else {
+                now + ASK_EVERY * settings.renew_every
+            };
+        }
+        let gathering = self.leases.values().any(|lease| !lease.unsent.is_empty());
+        let step: Duration = if gathering { settings.gather } else { settings.renew_every };
+        now + step.min(settings.renew_every)
+    }
+}
+
+fn send(key: JobKey, message: ToCoordinator, out: &mut Vec<Effect>) {
+    out.push(Effect::Send { to: key.submitter, message: Message::ToCoordinator(key.job, message) });
+}
+
+/// Ships answers in as many frames as their size wants.
+fn send_cells(lease: LeaseKey, held: &Lease, cells: BTreeSet<CellId>, out: &mut Vec<Effect>) {
+    let attempt = lease.attempt;
+    let mut outputs = Vec::new();
+    let mut bytes = 0;
+    for output in cells.iter().filter_map(|cell| held.unacknowledged.get(cell)) {
+        let size = frame_size(output);
+        if !outputs.is_empty()
+            && (bytes + size > limits::INLINE_FRAME_BYTES || outputs.len() >= MAX_CELLS_IN_FRAME)
+        {
+            let outputs = std::mem::take(&mut outputs);
+            send(lease.key, ToCoordinator::Cells { attempt, outputs }, out);
+            bytes = 0;
+        }
+        bytes += size;
+        outputs.push(output.clone());
+    }
+    if !outputs.is_empty() {
+        send(lease.key, ToCoordinator::Cells { attempt, outputs }, out);
+    }
+}
+
+/// About what an answer takes in a frame.
+fn frame_size(output: &CellOutput) -> usize {
+    let file = |file: &outlast_gridlet::OutFile| {
+        let content = match &file.content {
+            Content::Inline(bytes) => bytes.len(),
+            Content::Blob { .. } => 48,
+        };
+        file.name.len() + content + 16
+    };
+    16 + output.files.iter().map(file).sum::<usize>()
+}
+
+/// Whether a recipe stays inside its folder and its bounds.
+fn validate(recipe: &Recipe) -> Result<(), String> {
+    let mut cells = BTreeSet::new();
+    if recipe.steps.is_empty() || recipe.steps.len() > limits::GRIDLET_CELLS {
+        return Err(format!(
+            "{} steps, expected 1 to {}",
+            recipe.steps.len(),
+            limits::GRIDLET_CELLS
+        ));
+    }
+    let inner = |path: &String| {
+        if is_inner_path(path) { Ok(()) } else { Err(format!("path {path:?} leaves the job's folder")) }
+    };
+    for step in &recipe.steps {
+        if let Program::Staged(path) = &step.program {
+            inner(path)?;
+        }
+        if let Program::Installed(name) = &step.program {
+            if name.is_empty() || name.contains('\0') {
+                return Err(format!("program {name:?} is no name"));
+            }
+        }
+        step.stdin.iter().try_for_each(inner)?;
+        step.folders.iter().try_for_each(inner)?;
+        if step.harvest.is_empty() {
+            return Err("a step that answers no cell".to_owned());
+        }
+        for harvest in &step.harvest {
+            if !cells.insert(harvest.cell) || cells.len() > limits::GRIDLET_CELLS {
+                return Err(format!("cell {} twice, or too many cells", harvest.cell));
+            }
+            for collect in &harvest.collect {
+                match collect {
+                    Collect::File { path, name, .. } => inner(path).and(inner(name))?,
+                    Collect::Stdout(name) | Collect::Stderr(name) => inner(name)?,
+                    Collect::Tile { path, .. } => inner(path)?,
+                    Collect::Created { .. } => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
