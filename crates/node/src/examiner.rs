@@ -129,7 +129,7 @@ impl Examiner {
         };
         let known = self.classes.entry((job, cell)).or_default();
         for (class, other) in (0u16..).zip(known.iter()) {
-            if manager.agree(cell, other, output, results)? {
+            if manager.agree(other, output, results)? {
                 return Ok(Examined::Class { class: Class(class), new: false, refuted });
             }
         }

@@ -191,6 +191,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Lets go of the file, so that another process can open it. Nothing can be read or written after this.
+    pub fn close(&mut self) {
+        self.database = None;
+        self.opener = Box::new(|| Err(DatabaseError::DatabaseAlreadyOpen));
+    }
+
     /// Makes a batch durable: when this returns, all of it is on the disk.
     ///
     /// # Errors

@@ -281,8 +281,8 @@ impl Loop {
     fn gather(&mut self, now: Time, effect: &Effect, batch: &mut Batch) {
         let kept = match effect {
             Effect::Journal { job, record } => {
-                let sequence = self.sequences.entry(*job).or_default();
                 self.log_record(now, *job, record);
+                let sequence = self.sequences.entry(*job).or_default();
                 wire::encode(record, limits::FRAME_BYTES).map(|bytes| {
                     batch.put_record(*job, *sequence, bytes);
                     *sequence += 1;
@@ -410,7 +410,11 @@ impl Loop {
     fn sweep(&self) {
         let idle = self.peer.jobs().all(|(_, job)| !job.is_active()) && self.peer.work().0 == 0;
         if idle {
-            self.shared.sweep();
+            let unwritten = |job: &outlast_job::Coordinator| {
+                matches!(job.phase(), outlast_job::Phase::Ended(End::Unwritten(_)))
+            };
+            let kept = self.peer.jobs().filter(|(_, job)| unwritten(job)).map(|(id, _)| id);
+            self.shared.sweep(&kept.collect());
         }
     }
 

@@ -9,8 +9,20 @@
 //! - [`journal`]: what has to survive a restart.
 //! - [`transport`]: frames and blobs between nodes.
 
+mod control;
+mod examiner;
+mod flops;
+mod jobs;
+mod kernel;
+mod node;
+mod shared;
+mod sink;
+mod submit;
+
 pub mod config;
 pub mod executor;
 pub mod journal;
 pub mod store;
 pub mod transport;
+
+pub use node::{Node, Options, StartError, WrapExecutor};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
@@ -32,7 +33,10 @@ const PARALLEL_FETCHES: usize = 4;
 const MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Samples computed side by side; they take cores from the work itself.
-const PARALLEL_SAMPLES: usize = 2;
+pub(crate) const PARALLEL_SAMPLES: usize = 2;
+
+/// Blobs looked at in one sweep: it holds the kernel up, for about a second at worst.
+const SWEPT_AT_ONCE: usize = 20_000;
 
 /// How nice foreign work is to its host's owner.
 const NICE: i32 = 10;
@@ -58,6 +62,8 @@ pub(crate) struct Shared {
     /// Jobs whose inputs are being laid out, so that two don't do it at a time.
     pub(crate) staging: tokio::sync::Mutex<()>,
     pub(crate) samples: Semaphore,
+    /// Read while a job is being submitted: its blobs are there, its record isn't yet.
+    pub(crate) submitting: tokio::sync::RwLock<()>,
     pub(crate) counters: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) trouble: Mutex<Option<String>>,
     pub(crate) stop: AtomicBool,
@@ -137,6 +143,7 @@ impl Shared {
         *lock(&self.trouble) = trouble;
     }
 
+    /// Whether the node is told to stop.
     pub(crate) fn stopping(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
     }
@@ -167,23 +174,19 @@ impl Shared {
         durable: bool,
     ) -> Result<(), String> {
         let wanted: BTreeSet<(Hash, u64)> = blobs.iter().copied().collect();
-        let gate = Semaphore::new(PARALLEL_FETCHES);
         let fetch = async |hash: Hash, length: u64| {
-            let Ok(_permit) = gate.acquire().await else { return Ok(()) };
             if self.store.has(&hash) {
                 return Ok(());
             }
             let fetched = self.transport.fetch(from, hash, length).await;
             fetched.map_err(|error| format!("fetching {hash:?}: {error}"))
         };
-        let mut fetches: Vec<_> =
-            wanted.iter().map(|&(hash, length)| Box::pin(fetch(hash, length))).collect();
         // All of them, also after an error: what arrives now needn't be fetched again.
-        let mut result = Ok(());
-        for outcome in futures_join(&mut fetches).await {
-            result = result.and(outcome);
-        }
-        drop(fetches);
+        let result = stream::iter(wanted.iter().copied())
+            .map(|(hash, length)| fetch(hash, length))
+            .buffer_unordered(PARALLEL_FETCHES)
+            .fold(Ok(()), async |all, one| all.and(one))
+            .await;
         result?;
         if durable {
             let store = Arc::clone(&self.store);
@@ -406,21 +409,23 @@ impl Shared {
         JournalResults { job, journal: Arc::clone(&self.journal), store: Arc::clone(&self.store) }
     }
 
-    /// Removes blobs that no job here needs. Only called while nothing runs here.
-    pub(crate) fn sweep(self: &Arc<Self>) {
-        let shared = Arc::clone(self);
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = shared.sweep_now() {
-                warn!("removing blobs that nobody needs: {error}");
-            }
-        });
+    /// Removes blobs that nothing here needs. Called by the kernel's thread while nothing runs here, so that
+    /// nothing can begin to need one meanwhile. `kept`: jobs whose inputs may be needed again.
+    pub(crate) fn sweep(&self, kept: &BTreeSet<JobId>) {
+        // A job that is just being submitted has put its inputs there already.
+        let Ok(_nobody_submits) = self.submitting.try_write() else { return };
+        if let Err(error) = self.sweep_now(kept) {
+            warn!("removing blobs that nobody needs: {error}");
+        }
     }
 
-    fn sweep_now(&self) -> Result<(), anyhow::Error> {
+    fn sweep_now(&self, kept: &BTreeSet<JobId>) -> Result<(), anyhow::Error> {
         let mut needed: BTreeSet<Hash> = BTreeSet::new();
         for job in self.jobs.all() {
-            needed.insert(job.record.manifest.hash);
-            needed.extend(job.record.blobs.iter().copied());
+            if kept.contains(&job.id) {
+                needed.insert(job.record.manifest.hash);
+                needed.extend(job.record.blobs.iter().copied());
+            }
             let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
             journal.outputs(job.id, |_, _, bytes| {
                 let Ok(output) = wire::decode::<outlast_gridlet::CellOutput>(bytes, usize::MAX)
@@ -433,30 +438,11 @@ impl Shared {
                 }));
             })?;
         }
-        for hash in self.store.list()? {
+        for hash in self.store.list()?.into_iter().take(SWEPT_AT_ONCE) {
             if !needed.contains(&hash) {
                 self.store.remove(&hash)?;
             }
         }
         Ok(())
     }
-}
-
-/// Polls all to the end, side by side.
-async fn futures_join<F: Future<Output = T> + Unpin, T>(futures: &mut [F]) -> Vec<T> {
-    let mut outputs: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (future, output) in futures.iter_mut().zip(&mut outputs) {
-            if output.is_none() {
-                match std::pin::Pin::new(future).poll(context) {
-                    std::task::Poll::Ready(value) => *output = Some(value),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

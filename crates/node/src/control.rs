@@ -1,0 +1,513 @@
+//! The node as the control API sees it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use outlast_api::control::{Answer, Control};
+use outlast_api::types::{
+    DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
+    LogEntry, NodeRow, NodeState, NodeStatus, OutputName, OutputPart, Page, PreviewFile, Proof,
+    Schedule, VerificationPolicy, VerificationSpec, VerificationStats, WorkerRow, WrongAnswer,
+};
+use outlast_api::{ApiError, ErrorCode};
+use outlast_gridlet::{Content, Results as _};
+use outlast_job::{Coordinator, End, Input, Peer, Phase, Report};
+use outlast_overlay::{Card, State};
+use outlast_types::{CellId, JobId, NodeId, Time};
+use outlast_verify::Policy;
+
+use crate::jobs::JobFiles;
+use crate::kernel::{Event, describe_end};
+use crate::node::Node;
+
+/// How long the API waits for the kernel; longer means that it waits for the disk.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Two answers to somebody who waits for a job are at least so far apart: a job may change a thousand times a second.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+impl Node {
+    /// Asks the peer in the kernel's thread.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Peer, Time) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let query = move |peer: &Peer, now| drop(sender.send(question(peer, now)));
+        self.shared.kernel.send(Event::Ask(Box::new(query))).await;
+        match tokio::time::timeout(ASK_TIMEOUT, receiver).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(ApiError::unavailable("the node is stopping")),
+            Err(_) => Err(ApiError::unavailable(self.trouble())),
+        }
+    }
+
+    fn trouble(&self) -> String {
+        let trouble = crate::shared::lock(&self.shared.trouble).clone();
+        trouble.unwrap_or_else(|| format!("no answer within {} s", ASK_TIMEOUT.as_secs()))
+    }
+
+    /// The job that a number or the beginning of one means.
+    fn find(&self, text: &str) -> Result<Arc<JobFiles>, ApiError> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let message = format!("expected a job's number or its beginning, found `{text}`");
+            return Err(ApiError::not_found(message));
+        }
+        let text = text.to_ascii_lowercase();
+        let mut matching: Vec<_> = self.shared.jobs.all();
+        matching.retain(|job| job.id.to_string().starts_with(&text));
+        match matching.len() {
+            1 => Ok(matching.remove(0)),
+            0 => Err(ApiError::not_found(format!("no job `{text}` was submitted at this node"))),
+            n => Err(ApiError::conflict(format!("`{text}` may mean any of {n} jobs"))),
+        }
+    }
+
+    async fn with_coordinator<T: Send + 'static>(
+        &self,
+        job: JobId,
+        question: impl FnOnce(&Coordinator, &Peer, Time) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.ask(move |peer, now| peer.job(job).map(|coordinator| question(coordinator, peer, now)))
+            .await?
+            .ok_or_else(|| ApiError::not_found(format!("job {job} was forgotten")))
+    }
+
+    async fn summary(&self, job: &Arc<JobFiles>) -> Result<JobSummary, ApiError> {
+        let report = self.with_coordinator(job.id, |c, _, now| c.report(now)).await?;
+        Ok(summary(job, &report))
+    }
+
+    /// Takes a command apart, stages its inputs, and hands the job to the kernel.
+    async fn take_on(&self, spec: JobSpec) -> Result<JobId, ApiError> {
+        let _inputs_are_kept = self.shared.submitting.read().await;
+        let slots = self
+            .ask(|peer, _| {
+                if !peer.has_room() {
+                    return Err(ApiError::unavailable("too many jobs run here already"));
+                }
+                if peer.ad().draining {
+                    return Err(ApiError::unavailable("this node is leaving"));
+                }
+                let others = peer.membership().members();
+                let alive = others.filter(|member| member.state == State::Alive);
+                Ok(alive.map(|member| member.ad.slots).sum::<u32>() + peer.ad().slots)
+            })
+            .await??;
+        let policy = policy(&spec.verification)?;
+        let (shared, registry) = (Arc::clone(&self.shared), Arc::clone(&self.registry));
+        let prepared = tokio::task::spawn_blocking(move || {
+            crate::submit::prepare(&shared, &registry, spec, policy, slots.max(1))
+        });
+        let prepared = prepared.await.map_err(|error| ApiError::internal(error.to_string()))??;
+        let id = prepared.id;
+        let (reply, taken) = tokio::sync::oneshot::channel();
+        self.shared.kernel.send(Event::Submit { job: Arc::new(prepared), reply }).await;
+        match tokio::time::timeout(ASK_TIMEOUT, taken).await {
+            Ok(Ok(())) => Ok(id),
+            Ok(Err(_)) => Err(ApiError::unavailable("the node is stopping")),
+            // It may still be taken on once there is room; the submitter has to know of it.
+            Err(_) => Err(ApiError::unavailable(format!("job {id}: {}", self.trouble()))),
+        }
+    }
+}
+
+/// What the user asked for, on top of the defaults.
+fn policy(spec: &VerificationSpec) -> Result<Policy, ApiError> {
+    let small = |name: &str, value: u32| {
+        u8::try_from(value).map_err(|_| {
+            ApiError::bad_request(format!("{name} of {value}, expected at most {}", u8::MAX))
+        })
+    };
+    let mut policy = match spec.quorum {
+        Some(quorum) => Policy::with_quorum(small("replication", quorum)?),
+        None => Policy::default(),
+    };
+    if let Some(answers) = spec.max_answers {
+        policy.max_answers = small("the greatest number of answers", answers)?;
+    }
+    if let Some(samples) = spec.samples {
+        policy.samples = small("samples", samples)?;
+    }
+    policy.schedule = match spec.schedule.unwrap_or_default() {
+        Schedule::Incremental => outlast_verify::Schedule::Incremental,
+        Schedule::AllAtOnce => outlast_verify::Schedule::AllAtOnce,
+    };
+    policy.validate().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    Ok(policy)
+}
+
+fn summary(job: &JobFiles, report: &Report) -> JobSummary {
+    let mut notes = job.manager.notes();
+    let (mut files, mut exit, mut error) = (Vec::new(), None, None);
+    let state = match &report.phase {
+        Phase::Running if report.cells_accepted == 0 && report.leases == 0 => JobState::Queued,
+        Phase::Running => JobState::Running,
+        Phase::Merging => JobState::Merging,
+        Phase::Ended(end) => {
+            let (state, kind) = match end {
+                End::Done(merged) => {
+                    files.clone_from(&merged.files);
+                    notes.extend(merged.notes.iter().cloned());
+                    exit = Some(merged.exit);
+                    (JobState::Done, None)
+                }
+                End::Failed(_) => (JobState::Failed, Some(FailureKind::Program)),
+                End::NoProgram(_) => (JobState::Failed, Some(FailureKind::NoProgram)),
+                End::Unwritten(_) => (JobState::Failed, Some(FailureKind::Output)),
+                End::Cancelled => (JobState::Cancelled, None),
+            };
+            error = kind.map(|kind| JobFailure {
+                kind,
+                message: describe_end(end).trim_start_matches("failed: ").to_owned(),
+            });
+            state
+        }
+    };
+    notes.extend(report.trouble.clone());
+    if let Some(why) = &report.sample_trouble {
+        notes.push(format!("samples can't be computed here: {why}"));
+    }
+    JobSummary {
+        id: job.id.to_string(),
+        name: job.record.name.clone(),
+        app: job.record.app.clone(),
+        command: job.record.command.argv.clone(),
+        state,
+        created: report.created.as_micros() / 1_000_000,
+        elapsed_s: report.elapsed.as_secs_f64(),
+        version: report.version,
+        gridlets_total: report.gridlets,
+        gridlets_done: report.gridlets_done,
+        cells_total: report.cells,
+        cells_accepted: report.cells_accepted,
+        answers_rejected: report.rejected,
+        running_leases: report.leases,
+        eta_s: report.eta.map(|eta| eta.as_secs_f64()),
+        exit,
+        error,
+        notes,
+        files,
+    }
+}
+
+/// Names of nodes for people, from the members' ads.
+fn name_of(peer: &Peer, node: NodeId) -> String {
+    if node == peer.me() {
+        return peer.ad().name;
+    }
+    peer.membership().member(&node).map(|member| member.ad.name.clone()).unwrap_or_default()
+}
+
+fn detail(job: &JobFiles, coordinator: &Coordinator, peer: &Peer, now: Time, page: Page) -> JobDetail {
+    let report = coordinator.report(now);
+    let grid = job.manager.grid();
+    let atoms = |cell: CellId| {
+        let ranges = grid.atoms_of(cell).ranges;
+        let text: Vec<String> =
+            ranges.iter().map(|range| format!("{}..{}", range.start, range.end)).collect();
+        format!("{}s {}", job.manager.atom(), text.join(" x "))
+    };
+    let wrong = coordinator.wrong().into_iter().map(|wrong| {
+        let proof = match wrong.proof.as_str() {
+            text if text.starts_with("no valid") => Proof::Invalid,
+            text if text.starts_with("outvoted") => Proof::Vote,
+            _ => Proof::Sample,
+        };
+        WrongAnswer {
+            node: wrong.node.to_string(),
+            name: name_of(peer, wrong.node),
+            gridlet: wrong.gridlet.0,
+            cells: wrong.cells as u32,
+            first: atoms(wrong.first),
+            proof,
+            detail: Some(wrong.proof),
+        }
+    });
+    let workers = coordinator.workers().into_iter().map(|worker| WorkerRow {
+        node: worker.node.to_string(),
+        name: name_of(peer, worker.node),
+        leases: worker.granted,
+        answered: worker.answers,
+        accepted: worker.right,
+        wrong: worker.wrong,
+    });
+    let gridlets = coordinator.gridlets(page.offset, page.limit).into_iter().map(|gridlet| {
+        let first = job.manager.gridlets()[gridlet.id.index()].cells.clone();
+        let first = grid.cells_in(&first).next().unwrap_or_default();
+        GridletRow {
+            id: gridlet.id.0,
+            atoms: atoms(first),
+            cells: gridlet.cells,
+            accepted: gridlet.accepted,
+            attempts: gridlet.workers.len() as u32,
+            running_on: gridlet.workers.iter().map(|node| name_of(peer, *node)).collect(),
+        }
+    });
+    let stats = report.verification;
+    JobDetail {
+        policy: VerificationPolicy {
+            quorum: report.policy.quorum.into(),
+            max_answers: report.policy.max_answers.into(),
+            samples: report.policy.samples.into(),
+            schedule: match report.policy.schedule {
+                outlast_verify::Schedule::Incremental => Schedule::Incremental,
+                outlast_verify::Schedule::AllAtOnce => Schedule::AllAtOnce,
+            },
+        },
+        verification: VerificationStats {
+            answers: stats.answers,
+            accepted_by_quorum: stats.accepted_quorum + stats.accepted_sampled,
+            accepted_trusted: stats.accepted_trusted,
+            samples_passed: stats.samples_passed,
+            samples_failed: stats.samples_failed,
+            samples_unavailable: stats.samples_unavailable,
+            late_answers: report.late,
+            expired_leases: report.expired,
+        },
+        wrong: wrong.collect(),
+        workers: workers.collect(),
+        gridlets: gridlets.collect(),
+        summary: summary(job, &report),
+    }
+}
+
+fn node_rows(peer: &Peer, now: Time) -> Vec<NodeRow> {
+    let row = |node: NodeId, ad: &outlast_types::Ad, state, addresses: Vec<String>, seen| {
+        let history = peer.ledger().history(&node);
+        NodeRow {
+            id: node.to_string(),
+            name: ad.name.clone(),
+            version: ad.version.clone(),
+            addresses,
+            state,
+            draining: ad.draining,
+            slots: ad.slots,
+            free: ad.free,
+            cores: ad.cores,
+            load: f64::from(ad.load_milli) / 1000.0,
+            memory_bytes: ad.memory_bytes,
+            flops: ad.flops,
+            credibility: if state == NodeState::Myself {
+                1.0
+            } else {
+                peer.ledger().credibility(&node)
+            },
+            right: history.right,
+            wrong: history.outvoted + history.sampled_wrong,
+            blacklisted: history.blacklisted,
+            last_seen_s: seen,
+        }
+    };
+    let text = |addresses: &[std::net::SocketAddr]| -> Vec<String> {
+        addresses.iter().map(ToString::to_string).collect()
+    };
+    let mut rows = vec![row(peer.me(), &peer.ad(), NodeState::Myself, Vec::new(), None)];
+    rows.extend(peer.membership().members().map(|member| {
+        let state = match member.state {
+            State::Alive => NodeState::Alive,
+            State::Suspect => NodeState::Suspect,
+            State::Lost | State::Left => NodeState::Gone,
+        };
+        let seen = now.since(member.last_heard).as_secs_f64();
+        row(member.card.node, &member.ad, state, text(&member.card.addresses), Some(seen))
+    }));
+    rows
+}
+
+impl Control for Node {
+    fn status(&self) -> Answer<'_, NodeStatus> {
+        Box::pin(async move {
+            let (ad, busy, running_jobs, members) = self
+                .ask(|peer, _| {
+                    let running = peer.jobs().filter(|(_, job)| job.is_active()).count();
+                    let members = peer.membership().members();
+                    let alive = members.filter(|member| member.state == State::Alive).count();
+                    (peer.ad(), peer.work().1, running, alive)
+                })
+                .await?;
+            let counters = crate::shared::lock(&self.shared.counters)
+                .iter()
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect();
+            Ok(NodeStatus {
+                id: self.shared.me.to_string(),
+                name: ad.name,
+                version: ad.version,
+                ticket: self.ticket().to_string(),
+                addresses: self.addresses().iter().map(ToString::to_string).collect(),
+                uptime_s: self.started.elapsed().as_secs_f64(),
+                slots: ad.slots,
+                busy: busy as u32,
+                running_jobs: running_jobs as u32,
+                members: members as u32 + 1,
+                draining: ad.draining,
+                data_dir: self.shared.data_dir.display().to_string(),
+                counters,
+            })
+        })
+    }
+
+    fn nodes(&self) -> Answer<'_, Vec<NodeRow>> {
+        Box::pin(async move {
+            let mut rows = self.ask(node_rows).await?;
+            if let Some(me) = rows.first_mut() {
+                me.addresses = self.addresses().iter().map(ToString::to_string).collect();
+            }
+            Ok(rows)
+        })
+    }
+
+    fn submit(&self, spec: JobSpec) -> Answer<'_, String> {
+        Box::pin(async move { Ok(self.take_on(spec).await?.to_string()) })
+    }
+
+    fn jobs(&self) -> Answer<'_, Vec<JobSummary>> {
+        Box::pin(async move {
+            let reports = self
+                .ask(|peer, now| {
+                    peer.jobs().map(|(id, job)| (id, job.report(now))).collect::<Vec<_>>()
+                })
+                .await?;
+            let mut rows: Vec<JobSummary> = reports
+                .iter()
+                .filter_map(|(id, report)| Some(summary(&*self.shared.jobs.get(*id)?, report)))
+                .collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+            rows.truncate(outlast_api::limits::ROWS);
+            Ok(rows)
+        })
+    }
+
+    fn job<'a>(&'a self, job: &'a str, gridlets: Page) -> Answer<'a, JobDetail> {
+        Box::pin(async move {
+            let files = self.find(job)?;
+            self.with_coordinator(files.id, move |coordinator, peer, now| {
+                detail(&files, coordinator, peer, now, gridlets)
+            })
+            .await
+        })
+    }
+
+    fn wait<'a>(
+        &'a self,
+        job: &'a str,
+        since: Option<u64>,
+        timeout: Duration,
+    ) -> Answer<'a, JobSummary> {
+        Box::pin(async move {
+            let files = self.find(job)?;
+            let deadline = tokio::time::Instant::now() + timeout;
+            let mut changes = self.shared.watchers.subscribe(files.id);
+            loop {
+                let summary = self.summary(&files).await?;
+                let news = since != Some(summary.version);
+                if news || summary.state.ended() || tokio::time::Instant::now() >= deadline {
+                    return Ok(summary);
+                }
+                let pause = tokio::time::Instant::now() + WATCH_EVERY;
+                let _ = tokio::time::timeout_at(deadline, changes.changed()).await;
+                tokio::time::sleep_until(pause.min(deadline)).await;
+            }
+        })
+    }
+
+    fn logs<'a>(&'a self, job: &'a str) -> Answer<'a, Vec<LogEntry>> {
+        Box::pin(async move { Ok(self.shared.logs.get(self.find(job)?.id)) })
+    }
+
+    fn cancel<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary> {
+        Box::pin(async move {
+            let files = self.find(job)?;
+            self.shared.kernel.send(Event::Input(Input::Cancel(files.id))).await;
+            self.summary(&files).await
+        })
+    }
+
+    fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
+        Box::pin(async move {
+            let files = self.find(job)?;
+            let manager = Arc::clone(&files.manager);
+            let results = self.shared.results(files);
+            let drawn = tokio::task::spawn_blocking(move || manager.preview(&results));
+            let drawn = drawn.await.map_err(|error| ApiError::internal(error.to_string()))?;
+            let preview = drawn.map_err(|error| ApiError::internal(error.to_string()))?;
+            let preview = preview.ok_or_else(|| ApiError::not_found("nothing to show yet"))?;
+            Ok(PreviewFile { media_type: preview.media_type.to_owned(), bytes: preview.bytes })
+        })
+    }
+
+    fn output<'a>(&'a self, job: &'a str, name: OutputName, offset: u64) -> Answer<'a, OutputPart> {
+        Box::pin(async move {
+            let files = self.find(job)?;
+            if files.record.app != "command" {
+                let message = format!("a {} job has its output in files", files.record.app);
+                return Err(ApiError::not_found(message));
+            }
+            let results = self.shared.results(files);
+            let read = tokio::task::spawn_blocking(move || read_part(&results, name, offset));
+            read.await.map_err(|error| ApiError::internal(error.to_string()))?
+        })
+    }
+
+    fn down(&self, request: DownRequest) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.stop(request.drain, Duration::try_from_secs_f64(request.timeout_s).ok()).await;
+            Ok(())
+        })
+    }
+
+    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let ticket: outlast_types::Ticket = ticket
+                .parse()
+                .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
+            let contact =
+                Card { node: ticket.node, addresses: ticket.addresses, incarnation: 0 };
+            self.shared.kernel.send(Event::Input(Input::Join(vec![contact]))).await;
+            Ok(())
+        })
+    }
+}
+
+/// Bytes of a program's output sent in one answer.
+const PART_BYTES: usize = 1 << 20;
+
+fn read_part(
+    results: &crate::jobs::JournalResults,
+    name: OutputName,
+    offset: u64,
+) -> Result<OutputPart, ApiError> {
+    use std::io::{Read as _, Seek as _};
+    let internal = |error: std::io::Error| ApiError::internal(error.to_string());
+    let output = results.output(CellId(0)).map_err(internal)?;
+    let output = output.ok_or_else(|| ApiError::not_found("nothing is accepted yet"))?;
+    let Some(file) = output.file(name.as_str()) else { return Ok(OutputPart::default()) };
+    let total = file.content.length();
+    let mut bytes = Vec::new();
+    match &file.content {
+        Content::Inline(all) => {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(all.len());
+            bytes.extend(all[start..].iter().take(PART_BYTES));
+        }
+        Content::Blob { hash, .. } => {
+            let (mut blob, _) = results
+                .store
+                .open_blob(hash)
+                .map_err(|error| ApiError::internal(error.to_string()))?;
+            blob.seek(std::io::SeekFrom::Start(offset)).map_err(internal)?;
+            blob.take(PART_BYTES as u64).read_to_end(&mut bytes).map_err(internal)?;
+        }
+    }
+    Ok(OutputPart { bytes, total })
+}
+
+/// Where a relative path of a job starts.
+pub(crate) fn folder_of(spec: &JobSpec) -> Result<PathBuf, ApiError> {
+    let cwd = PathBuf::from(&spec.cwd);
+    if cwd.is_absolute() && cwd.is_dir() {
+        return Ok(cwd);
+    }
+    Err(ApiError::bad_request(format!("expected an absolute folder, found {:?}", spec.cwd)))
+}

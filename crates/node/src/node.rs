@@ -1,0 +1,432 @@
+//! A node: started, asked, stopped.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc as std_mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use outlast_gridlet::Registry;
+use outlast_job::{Effect, Input, Peer, Recovered, Settings};
+use outlast_overlay::Card;
+use outlast_os::FolderLock;
+use outlast_types::{Ad, Hash, NodeId, Ticket, Time, limits, wire};
+use outlast_verify::Ledger;
+
+use crate::config::Config;
+use crate::examiner::Examiner;
+use crate::executor::{Executor, LocalExecutor};
+use crate::jobs::{JobFiles, Jobs, Logs};
+use crate::journal::Journal;
+use crate::kernel::{Clock, EVENTS, Event, Kernel, Loop, Watchers, read_jobs};
+use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
+use crate::store::Store;
+use crate::transport::{
+    BoxFuture, FetchError, IrohTransport, NodeKey, Transport, TransportOptions,
+};
+
+/// How often the node looks again at its load and disk.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long a node that stops waits for what it still says to arrive.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// What wraps the executor of a node; tests put liars there.
+pub type WrapExecutor = Box<dyn FnOnce(Arc<dyn Executor>) -> Arc<dyn Executor> + Send>;
+
+/// How a node is started, besides its configuration.
+pub struct Options {
+    /// The applications that it can submit.
+    pub registry: Registry,
+    /// A passive node answers questions about its jobs, and neither carries on with them nor works for others.
+    pub passive: bool,
+    /// Changes how steps are run.
+    pub wrap_executor: Option<WrapExecutor>,
+    /// Times and bounds of the job protocol.
+    pub settings: Settings,
+    /// Times and bounds of membership.
+    pub overlay: outlast_overlay::Settings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            registry: outlast_gridlet::apps::registry(),
+            passive: false,
+            wrap_executor: None,
+            settings: Settings::default(),
+            overlay: outlast_overlay::Settings::default(),
+        }
+    }
+}
+
+/// A node didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process uses the data directory.
+    #[error(transparent)]
+    InUse(outlast_os::LockError),
+    /// The disk or the network refused.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+/// A running node. It stops when told ([`Node::stop`]) or left ([`Node::stopped`]).
+pub struct Node {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) started: Instant,
+    drain_ttl: Duration,
+    done: watch::Receiver<bool>,
+    _lock: FolderLock,
+}
+
+impl Node {
+    /// Starts a node in its data directory, with the jobs of its earlier lives.
+    ///
+    /// # Errors
+    /// If another daemon uses the directory, its files can't be read or written, or an address is in use.
+    pub async fn start(config: &Config, options: Options) -> Result<Arc<Self>, StartError> {
+        let data_dir = &config.data_dir;
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("creating {}", data_dir.display()))?;
+        let lock = outlast_os::lock_folder(data_dir).map_err(|error| match error {
+            outlast_os::LockError::Taken { .. } => StartError::InUse(error),
+            other => StartError::Failed(other.into()),
+        })?;
+        Ok(Self::start_locked(config, options, lock).await?)
+    }
+
+    async fn start_locked(
+        config: &Config,
+        options: Options,
+        lock: FolderLock,
+    ) -> anyhow::Result<Arc<Self>> {
+        let data_dir = &config.data_dir;
+        let work = data_dir.join("work");
+        let killed = outlast_os::orphans::kill_orphans(&work).unwrap_or_default();
+        if killed > 0 {
+            warn!("ended {killed} programs that an earlier life of this node had left running");
+        }
+        crate::executor::clear_work_folder(&work)
+            .with_context(|| format!("clearing {}", work.display()))?;
+        let store = Store::open(data_dir)?;
+        let journal = Journal::open(&data_dir.join("outlast.redb"))?;
+        let slots = if options.passive { 0 } else { config.slots() };
+        let parallel = slots as usize + 1 + PARALLEL_SAMPLES;
+        let local: Arc<dyn Executor> = Arc::new(
+            LocalExecutor::new(Arc::clone(&store), parallel).context("starting threads")?,
+        );
+        let executor = match options.wrap_executor {
+            Some(wrap) => wrap(local),
+            None => local,
+        };
+        let (frames_in, frames) = mpsc::channel(EVENTS);
+        let (events_in, events) = mpsc::channel(EVENTS);
+        let key = NodeKey::load_or_create(data_dir)?;
+        let me = key.id();
+        let transport: Arc<dyn Transport> = if options.passive {
+            Arc::new(Nowhere(me))
+        } else {
+            let (listen, store) = (config.listen.clone(), Arc::clone(&store));
+            let options = TransportOptions { key, listen, store, events: frames_in };
+            Arc::new(IrohTransport::bind(options).await?)
+        };
+        let clock = Clock::new();
+        let now = clock.now();
+        let (tasks_in, tasks) = std_mpsc::channel();
+        let shared = Arc::new(Shared {
+            me,
+            clock,
+            data_dir: data_dir.clone(),
+            store: Arc::clone(&store),
+            journal: Arc::new(RwLock::new(journal)),
+            transport,
+            executor: Arc::new(Numbered::new(executor)),
+            kernel: Kernel(events_in),
+            jobs: Arc::new(Jobs::default()),
+            logs: Logs::default(),
+            watchers: Watchers::default(),
+            examiner: Mutex::new(tasks_in),
+            staged: Mutex::new(HashMap::new()),
+            staging: tokio::sync::Mutex::new(()),
+            samples: tokio::sync::Semaphore::new(PARALLEL_SAMPLES),
+            submitting: tokio::sync::RwLock::new(()),
+            counters: Mutex::new(BTreeMap::new()),
+            trouble: Mutex::new(None),
+            stop: AtomicBool::new(false),
+            folders: AtomicU64::new(0),
+        });
+        let registry = Arc::new(options.registry);
+        let offer = offer(config, slots, &shared);
+        let card = Card {
+            node: me,
+            addresses: shared.transport.addresses(),
+            incarnation: now.as_micros(),
+        };
+        let ledger = read_ledger(&shared)?;
+        let placement = Box::new(outlast_broker::Flops);
+        let peer =
+            Peer::new(card, offer, options.settings.clone(), options.overlay, placement, ledger, now);
+        let mut kernel = Loop {
+            shared: Arc::clone(&shared),
+            peer,
+            events,
+            frames,
+            sequences: BTreeMap::new(),
+            ended: VecDeque::new(),
+            versions: BTreeMap::new(),
+            remembered: Vec::new(),
+            remembered_at: now,
+        };
+        let mut effects = Vec::new();
+        recover(&mut kernel, &registry, options.passive, &mut effects)?;
+        let contacts = contacts(config, &shared, &mut effects)?;
+        kernel.peer.handle(now, Input::Join(contacts), &mut effects);
+        let examiner = Examiner::new(
+            Arc::clone(&shared.jobs),
+            Arc::clone(&shared.journal),
+            store,
+            shared.kernel.clone(),
+        );
+        std::thread::Builder::new()
+            .name("examiner".to_owned())
+            .spawn(move || examiner.run(&tasks))
+            .context("starting the examiner")?;
+        let (done_in, done) = watch::channel(false);
+        let runtime = tokio::runtime::Handle::current();
+        std::thread::Builder::new()
+            .name("kernel".to_owned())
+            .spawn(move || {
+                runtime.block_on(kernel.run(effects));
+                let _ = done_in.send(true);
+            })
+            .context("starting the kernel")?;
+        if !options.passive {
+            tokio::spawn(keep_offering(config.clone(), slots, Arc::clone(&shared), done.clone()));
+        }
+        let drain_ttl = options.settings.drain_ttl;
+        let started = Instant::now();
+        Ok(Arc::new(Self { shared, registry, started, drain_ttl, done, _lock: lock }))
+    }
+
+    /// This node's key.
+    pub fn id(&self) -> NodeId {
+        self.shared.me
+    }
+
+    /// Where it can be reached.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.shared.transport.addresses()
+    }
+
+    /// What others need to join it.
+    pub fn ticket(&self) -> Ticket {
+        Ticket { node: self.shared.me, addresses: self.addresses() }
+    }
+
+    /// Begins to stop: with `drain`, leaves politely and hands work back first, for at most `timeout`.
+    pub async fn stop(&self, drain: bool, timeout: Option<Duration>) {
+        if !drain {
+            self.shared.stop.store(true, Ordering::SeqCst);
+            self.shared.kernel.send(Event::Stop).await;
+            return;
+        }
+        self.shared.kernel.send(Event::Input(Input::Drain)).await;
+        let timeout = timeout.unwrap_or(self.drain_ttl * 3);
+        let (kernel, shared) = (self.shared.kernel.clone(), Arc::clone(&self.shared));
+        let mut done = self.done.clone();
+        tokio::spawn(async move {
+            if tokio::time::timeout(timeout, done.wait_for(|done| *done)).await.is_err() {
+                warn!("leaving without having handed back everything");
+                shared.stop.store(true, Ordering::SeqCst);
+                kernel.send(Event::Stop).await;
+            }
+        });
+    }
+
+    /// Waits until it has stopped, and closes its connections.
+    pub async fn stopped(&self) {
+        let mut done = self.done.clone();
+        let _ = done.wait_for(|done| *done).await;
+        if tokio::time::timeout(FAREWELL, self.shared.transport.shutdown()).await.is_err() {
+            warn!("connections weren't closed within {} s", FAREWELL.as_secs());
+        }
+        // Tasks that are still about can't hold the file any longer than this.
+        self.shared.journal.write().unwrap_or_else(PoisonError::into_inner).close();
+    }
+
+    /// Whether any job submitted here goes on.
+    pub async fn has_active_jobs(&self) -> bool {
+        self.ask(|peer, _| peer.jobs().any(|(_, job)| job.is_active())).await.unwrap_or(false)
+    }
+}
+
+/// The transport of a passive node: it reaches nobody, and nobody reaches it.
+struct Nowhere(NodeId);
+
+impl Transport for Nowhere {
+    fn id(&self) -> NodeId {
+        self.0
+    }
+
+    fn addresses(&self) -> Vec<SocketAddr> {
+        Vec::new()
+    }
+
+    fn learn(&self, _: NodeId, _: &[SocketAddr]) {}
+
+    fn send(&self, _: NodeId, _: Bytes) {}
+
+    fn fetch(&self, from: NodeId, _: Hash, _: u64) -> BoxFuture<Result<(), FetchError>> {
+        let reason = "this node only looks at its record".to_owned();
+        Box::pin(async move { Err(FetchError::Unreachable { node: from, reason }) })
+    }
+
+    fn shutdown(&self) -> BoxFuture<()> {
+        Box::pin(async {})
+    }
+}
+
+/// What this machine has, as others are told.
+fn offer(config: &Config, slots: u32, shared: &Shared) -> Ad {
+    use outlast_os::host;
+    Ad {
+        name: config.name.clone().unwrap_or_else(host::hostname),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        slots,
+        free: slots,
+        cores: host::cores(),
+        memory_bytes: host::memory_bytes(),
+        disk_free_bytes: host::free_space(&shared.data_dir).unwrap_or_default(),
+        load_milli: host::load_milli(),
+        flops: 0,
+        draining: false,
+    }
+}
+
+/// Looks at load and disk now and then. What changed a little is not worth telling.
+async fn keep_offering(
+    config: Config,
+    slots: u32,
+    shared: Arc<Shared>,
+    mut done: watch::Receiver<bool>,
+) {
+    let flops = tokio::task::spawn_blocking(crate::flops::measure).await.unwrap_or(0);
+    loop {
+        let ad = Ad { flops, ..offer(&config, slots, &shared) };
+        shared.kernel.send(Event::Input(Input::Offer(ad))).await;
+        tokio::select! {
+            _ = done.wait_for(|done| *done) => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+fn read_ledger(shared: &Shared) -> anyhow::Result<Ledger> {
+    let journal = shared.journal.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(bytes) = journal.meta("ledger")? else { return Ok(Ledger::new()) };
+    wire::decode(&bytes, limits::FRAME_BYTES).context("reading the ledger of credibility")
+}
+
+/// Jobs of earlier lives: the active ones go on.
+fn recover(
+    kernel: &mut Loop,
+    registry: &Registry,
+    passive: bool,
+    effects: &mut Vec<Effect>,
+) -> anyhow::Result<()> {
+    let journal = Arc::clone(&kernel.shared.journal);
+    let journal = journal.read().unwrap_or_else(PoisonError::into_inner);
+    let now = kernel.shared.clock.now();
+    let mut ended: Vec<(Time, outlast_types::JobId)> = Vec::new();
+    for (id, record) in read_jobs(&journal)? {
+        let spec = match record.spec(id, registry) {
+            Ok(spec) => spec,
+            Err(error) => {
+                warn!(job = %id, "left alone: {error}");
+                continue;
+            }
+        };
+        let mut records = Vec::new();
+        let mut unreadable = None;
+        let mut next = 0;
+        journal.records(id, |sequence, bytes| {
+            next = sequence + 1;
+            match wire::decode(bytes, limits::FRAME_BYTES) {
+                Ok(record) => records.push(record),
+                Err(error) => unreadable = Some(error),
+            }
+        })?;
+        if let Some(error) = unreadable {
+            warn!(job = %id, "left alone, its journal can't be read: {error}");
+            continue;
+        }
+        let created = record.created;
+        let files = Arc::new(JobFiles::new(id, record, Arc::clone(&spec.manager), true));
+        kernel.shared.jobs.insert(Arc::clone(&files));
+        kernel.sequences.insert(id, next);
+        let recovered = Recovered { spec: Arc::new(spec), records };
+        let mut out = Vec::new();
+        kernel.peer.resume(now, recovered, &mut out);
+        let Some(job) = kernel.peer.job(id) else { continue };
+        for cell in (0..files.manager.grid().cells()).map(outlast_types::CellId) {
+            if let Some(class) = job.accepted_class(cell) {
+                files.accept(cell, class);
+            }
+        }
+        if job.is_active() {
+            info!(job = %id, "carrying on");
+            // A passive node only looks: what it would do is dropped, and its journal stays as it is.
+            if !passive {
+                effects.extend(out);
+            }
+        } else {
+            ended.push((created, id));
+        }
+    }
+    ended.sort();
+    kernel.ended = ended.into_iter().map(|(_, id)| id).collect();
+    Ok(())
+}
+
+/// Nodes to get in touch with: those of the tickets, and those remembered.
+fn contacts(
+    config: &Config,
+    shared: &Shared,
+    effects: &mut Vec<Effect>,
+) -> anyhow::Result<Vec<Card>> {
+    let mut contacts: BTreeMap<NodeId, Vec<SocketAddr>> = BTreeMap::new();
+    {
+        let journal = shared.journal.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = journal.meta("members")? {
+            let members: Vec<(NodeId, Vec<SocketAddr>)> =
+                wire::decode(&bytes, limits::FRAME_BYTES).unwrap_or_default();
+            contacts.extend(members);
+        }
+    }
+    for ticket in &config.join {
+        contacts.insert(ticket.node, ticket.addresses.clone());
+    }
+    contacts.remove(&shared.me);
+    Ok(contacts
+        .into_iter()
+        .map(|(node, addresses)| {
+            effects.push(Effect::Learn { node, addresses: addresses.clone() });
+            Card { node, addresses, incarnation: 0 }
+        })
+        .collect())
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Without a word to anybody: `stop` and `stopped` are the polite way.
+        self.shared.stop.store(true, Ordering::SeqCst);
+        lock(&self.shared.staged).clear();
+    }
+}

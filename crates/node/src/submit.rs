@@ -1,0 +1,142 @@
+//! From a command to a job: taken apart by its application, inputs staged, ready for the kernel.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use outlast_api::ApiError;
+use outlast_api::types::JobSpec;
+use outlast_gridlet::{ApplicationManager, CommandLine, OpenError, Registry, SplitHint};
+use outlast_job::wire::{ManifestRef, StagedFile};
+use outlast_types::{Hash, JobId, limits, wire};
+use outlast_verify::Policy;
+
+use crate::control::folder_of;
+use crate::jobs::{JobFiles, JobRecord};
+use crate::shared::Shared;
+use crate::sink::DiskFiles;
+
+/// Recipes that are tried for size before a job is taken on. They are alike; the spread finds the odd one.
+const TRIED_RECIPES: usize = 32;
+
+/// Files of one job's inputs.
+const INPUT_FILES: usize = 100_000;
+
+/// Does everything up to the kernel's word. Blocks.
+pub(crate) fn prepare(
+    shared: &Arc<Shared>,
+    registry: &Registry,
+    spec: JobSpec,
+    policy: Policy,
+    slots: u32,
+) -> Result<JobFiles, ApiError> {
+    let cwd = folder_of(&spec)?;
+    let files = DiskFiles { cwd };
+    let command = CommandLine {
+        argv: spec.argv,
+        env: spec.env.into_iter().collect(),
+        inputs: spec.inputs,
+        stdin: spec.stdin,
+        output: spec.output,
+        outputs: spec.outputs,
+        params: spec.params.into_iter().map(|param| (param.name, param.values)).collect(),
+        options: spec.options,
+    };
+    if spec.gridlets == Some(0) {
+        return Err(ApiError::bad_request("0 gridlets, expected at least 1"));
+    }
+    let refuse = |error: OpenError| match error {
+        OpenError::Usage(_) | OpenError::Input { .. } => ApiError::bad_request(error.to_string()),
+        OpenError::State(_) => ApiError::internal(error.to_string()),
+    };
+    let application = registry.choose(spec.app.as_deref(), &command).map_err(refuse)?;
+    let hint = SplitHint { slots, gridlets: spec.gridlets };
+    let manager = application.open(&command, &files, hint).map_err(refuse)?;
+    try_recipes(manager.as_ref())?;
+    let (manifest, blobs) = stage(shared, &files, manager.as_ref())?;
+    let mut random = [0u8; 16];
+    getrandom::fill(&mut random).map_err(|e| ApiError::internal(e.to_string()))?;
+    let (id, seed) = random.split_at(8);
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| (n << 8) | u64::from(*byte));
+    let record = JobRecord {
+        app: manager.app().to_owned(),
+        state: manager.state(),
+        manifest,
+        blobs,
+        policy,
+        seed: number(seed),
+        created: shared.clock.now(),
+        command,
+        cwd: spec.cwd,
+        name: spec.name,
+    };
+    Ok(JobFiles::new(JobId::from_u64(number(id)), record, manager, false))
+}
+
+/// A gridlet whose lease doesn't fit into a frame could never be handed out: better to say so now.
+fn try_recipes(manager: &dyn ApplicationManager) -> Result<(), ApiError> {
+    let gridlets = manager.gridlets();
+    let stride = gridlets.len().div_ceil(TRIED_RECIPES).max(1);
+    for gridlet in gridlets.iter().step_by(stride).chain(gridlets.last()) {
+        let cells: Vec<_> = manager.grid().cells_in(&gridlet.cells).collect();
+        let recipe = manager.recipe(gridlet, &cells);
+        // Room for the rest of the lease's frame.
+        if let Err(error) = wire::encode(&recipe, limits::FRAME_BYTES - 4096) {
+            return Err(ApiError::bad_request(format!(
+                "the description of a gridlet is too long ({error}); use more gridlets"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the inputs, and the list of them, into the blob store.
+fn stage(
+    shared: &Arc<Shared>,
+    files: &DiskFiles,
+    manager: &dyn ApplicationManager,
+) -> Result<(ManifestRef, Vec<Hash>), ApiError> {
+    let inputs = manager.inputs();
+    if inputs.len() > INPUT_FILES {
+        let message = format!("{} input files, expected at most {INPUT_FILES}", inputs.len());
+        return Err(ApiError::bad_request(message));
+    }
+    let mut staged = Vec::with_capacity(inputs.len());
+    let mut names = HashSet::new();
+    for input in inputs {
+        if !names.insert(&input.name) {
+            return Err(ApiError::bad_request(format!("two inputs are named `{}`", input.name)));
+        }
+        let path = files.resolve(&input.source);
+        let unreadable =
+            |error: std::io::Error| ApiError::bad_request(format!("input {}: {error}", input.source));
+        let meta = std::fs::metadata(&path).map_err(unreadable)?;
+        if !meta.is_file() {
+            let message = format!("input {}: expected a regular file", input.source);
+            return Err(ApiError::bad_request(message));
+        }
+        let file = File::open(&path).map_err(unreadable)?;
+        let (hash, length) = shared
+            .store
+            .put_file(&file, false)
+            .map_err(|error| ApiError::unavailable(format!("input {}: {error}", input.source)))?;
+        staged.push(StagedFile {
+            name: input.name.clone(),
+            hash,
+            length,
+            executable: meta.permissions().mode() & 0o111 != 0,
+        });
+    }
+    let blobs: Vec<Hash> = staged.iter().map(|file| file.hash).collect();
+    let bytes = wire::encode(&staged, 16 << 20)
+        .map_err(|error| ApiError::bad_request(format!("the list of inputs: {error}")))?;
+    let put = || {
+        let hash = shared.store.put_bytes(&bytes)?;
+        shared.store.sync(blobs.iter().chain([&hash]))?;
+        Ok(hash)
+    };
+    let hash = put()
+        .map_err(|error: crate::store::StoreError| ApiError::unavailable(error.to_string()))?;
+    Ok((ManifestRef { hash, length: bytes.len() as u64 }, blobs))
+}
