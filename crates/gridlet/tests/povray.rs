@@ -267,6 +267,7 @@ compares! {
     ppm_with_16_bits: ["scene.pov", "+FP16"], 2 => ["scene.ppm"];
     targa: ["scene.pov", "Output_File_Type=T", "Output_File_Name=a.b"], 2 => ["a.b.tga"];
     compressed_targa_with_alpha: ["scene.pov", "+FC", "+UA"], 2 => ["scene.tga"];
+    blocks_of_another_size: ["scene.pov", "+A0.1", "+BS16"], 6 => ["scene.png"];
     bmp: ["scene.pov", "+FB", "+UA"], 2 => ["scene.bmp"];
     a_part_with_antialiasing: ["scene.pov", "+SC15", "+EC0.95", "+SR5", "+ER76", "+A", "+UA"], 4 => ["scene.png"];
     an_animation: ["scene.pov", "+KFI9", "+KFF12", "+KF1.5", "+SF10", "+Oframe"], 2 =>

@@ -138,7 +138,8 @@ impl Plan {
             any_pixel: tiled && found.plain && !settings.flag("Antialias"),
             raster: tiled.then_some(raster),
             program,
-            env: command.env.clone(),
+            // POVINI was read here; its path means nothing elsewhere.
+            env: command.env.iter().filter(|(name, _)| name != "POVINI").cloned().collect(),
             folders: found.folders,
             inputs: found.inputs,
             notes,
