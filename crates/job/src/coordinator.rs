@@ -24,15 +24,15 @@ use serde::{Deserialize, Serialize};
 
 use outlast_gridlet::{ApplicationManager, Gridlet, Merged};
 use outlast_overlay::Membership;
-use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Time};
-use outlast_verify::{Ledger, Policy, Proof, Verdict, Verifier};
+use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Region, Time};
+use outlast_verify::{Ledger, Policy, Verdict, Verifier};
 
 use crate::effect::SampleOutcome;
 use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings};
 
-pub use report::{GridletReport, Report, WorkerReport, WrongReport};
+pub use report::{Fault, GridletReport, Report, WorkerReport, WrongReport};
 
 /// Entries in the list of who was wrong where; beyond it wrong answers are only counted.
 const MAX_WRONG: usize = 4096;
@@ -154,8 +154,10 @@ struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Wrong {
     cells: u64,
-    first: CellId,
-    proof: String,
+    /// The smallest box of atoms that has them all.
+    area: Region,
+    /// What was wrong with the one that was found first.
+    fault: Fault,
 }
 
 /// How long leases take, to know a slow one.
@@ -412,7 +414,7 @@ impl Coordinator {
     }
 
     fn end(&mut self, cx: &mut Context<'_>, end: End) {
-        self.journal(cx, Record::Ended(end.clone()));
+        self.journal(cx, Record::Ended { end: end.clone(), at: cx.now });
         self.phase = Phase::Ended(end);
         self.finished = Some(cx.now);
         self.version += 1;
@@ -541,12 +543,7 @@ impl Coordinator {
                     self.workers.entry(*worker).or_default().right += 1;
                 }
                 Verdict::Wrong { worker, cell, proof } => {
-                    let proof = match proof {
-                        Proof::Outvoted => "outvoted",
-                        Proof::Sample => "contradicts a sample computed by the submitter",
-                        Proof::Trusted => "contradicts the submitter's own result",
-                    };
-                    self.note_wrong(*worker, *cell, proof.to_owned());
+                    self.note_wrong(*worker, *cell, Fault::Wrong(*proof));
                 }
                 Verdict::SampleWanted { cell, seed } => {
                     self.samples.insert(*cell, *seed);
@@ -568,18 +565,19 @@ impl Coordinator {
         self.version += 1;
     }
 
-    fn note_wrong(&mut self, worker: NodeId, cell: CellId, proof: String) {
+    fn note_wrong(&mut self, worker: NodeId, cell: CellId, fault: Fault) {
         self.workers.entry(worker).or_default().wrong += 1;
         self.counters.wrong += 1;
         let gridlet = self.gridlet_of.of(cell);
         let room = self.wrong.len() < MAX_WRONG;
+        let area = self.spec.manager.grid().atoms_of(cell);
         match self.wrong.get_mut(&(worker, gridlet)) {
             Some(wrong) => {
                 wrong.cells += 1;
-                wrong.first = wrong.first.min(cell);
+                wrong.area = wrong.area.hull(&area);
             }
             None if room => {
-                self.wrong.insert((worker, gridlet), Wrong { cells: 1, first: cell, proof });
+                self.wrong.insert((worker, gridlet), Wrong { cells: 1, area, fault });
             }
             None => {}
         }
@@ -621,7 +619,12 @@ impl Coordinator {
     }
 
     /// A sample came back.
-    pub(crate) fn on_sampled(&mut self, cx: &mut Context<'_>, cell: CellId, outcome: SampleOutcome) {
+    pub(crate) fn on_sampled(
+        &mut self,
+        cx: &mut Context<'_>,
+        cell: CellId,
+        outcome: SampleOutcome,
+    ) {
         if self.phase != Phase::Running || !self.samples.contains_key(&cell) {
             return;
         }

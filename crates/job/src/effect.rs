@@ -133,6 +133,9 @@ pub enum Input {
     Retry(JobId),
     /// Forget an ended job.
     Forget(JobId),
+    /// Take a node off the blacklist: it may get work again, of jobs in which it wasn't
+    /// caught. Its history stays.
+    Pardon(NodeId),
     /// [`Effect::Stage`] came to an end.
     Staged {
         /// The job.
@@ -178,6 +181,8 @@ pub enum Input {
     },
     /// Leave politely: take nothing new, finish or hand back what is here.
     Drain,
+    /// Leave at once, with no more than a word to the others.
+    Depart,
 }
 
 /// What a peer wants done. In order; what follows a [`Effect::Journal`], [`Effect::Store`] or

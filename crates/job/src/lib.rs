@@ -33,7 +33,9 @@ mod settings;
 pub mod wire;
 mod worker;
 
-pub use coordinator::{Coordinator, End, JobSpec, Phase, Report, WorkerReport, WrongReport};
+pub use coordinator::{
+    Coordinator, End, Fault, GridletReport, JobSpec, Phase, Report, WorkerReport, WrongReport,
+};
 pub use effect::{
     Effect, Examined, Input, JobKey, Run, RunEvent, RunFailure, RunId, SampleOutcome,
 };

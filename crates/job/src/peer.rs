@@ -53,6 +53,7 @@ pub struct Peer {
     jobs: BTreeMap<JobId, Coordinator>,
     worker: Worker,
     counters: PeerCounters,
+    ticked: Time,
     left: bool,
 }
 
@@ -82,6 +83,7 @@ impl Peer {
             jobs: BTreeMap::new(),
             worker,
             counters: PeerCounters::default(),
+            ticked: now,
             left: false,
         }
     }
@@ -142,18 +144,14 @@ impl Peer {
     }
 
     /// When it wants the next [`Input::Tick`].
-    pub fn next_tick(&self, now: Time) -> Time {
-        let jobs = if self.jobs.values().any(Coordinator::is_active) {
-            now + self.settings.renew_every / 2
-        } else {
-            Time::FAR
-        };
+    pub fn next_tick(&self) -> Time {
+        let active = self.jobs.values().any(Coordinator::is_active);
+        let jobs = active.then(|| self.settings.renew_every / 2);
+        let work = self.worker.tick_every(&self.settings);
+        let often = jobs.into_iter().chain(work).min();
+        let own = often.map_or(Time::FAR, |every| self.ticked + every);
         let ledger = if self.ledger_dirty { self.ledger_saved + LEDGER_EVERY } else { Time::FAR };
-        self.membership
-            .next_tick()
-            .min(jobs)
-            .min(ledger)
-            .min(self.worker.next_tick(now, &self.settings))
+        self.membership.next_tick().min(own).min(ledger)
     }
 
     /// Takes an input; what is to be done comes out in order.
@@ -217,6 +215,11 @@ impl Peer {
                     self.jobs.remove(&job);
                 }
             }
+            Input::Pardon(node) => {
+                self.ledger.pardon(node);
+                self.save_ledger(now, out);
+                self.for_active_jobs(now, out, |job, cx| job.on_news(cx));
+            }
             Input::Staged { key, result } => {
                 self.worker.on_staged(now, &self.settings, key, result, out);
             }
@@ -234,10 +237,12 @@ impl Peer {
                 self.with_job(now, job, out, |job, cx| job.on_merged(cx, result));
             }
             Input::Drain => self.worker.drain(now, out),
+            Input::Depart => self.overlay(now, out, |m, now, out| m.leave(now, out)),
         }
     }
 
     fn on_tick(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.ticked = now;
         self.overlay(now, out, |membership, now, out| membership.on_tick(now, out));
         self.worker.on_tick(now, &self.settings, out);
         self.for_active_jobs(now, out, |job, cx| job.on_tick(cx));

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use outlast_types::{Attempt, CellId, GridletId, NodeId};
+use outlast_types::{Attempt, CellId, GridletId, NodeId, Time};
 use outlast_verify::Class;
 
 use crate::coordinator::End;
@@ -66,7 +66,12 @@ pub enum Record {
     /// All is accepted; the output is to be written.
     Complete,
     /// The job is over.
-    Ended(End),
+    Ended {
+        /// How it ended.
+        end: End,
+        /// When.
+        at: Time,
+    },
     /// The output is to be written again after it couldn't be.
     Retried,
 }

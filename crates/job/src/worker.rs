@@ -41,7 +41,9 @@ struct LeaseKey {
 #[derive(Debug, PartialEq)]
 enum State {
     Queued,
-    Running { step: u32 },
+    Running {
+        step: u32,
+    },
     /// All steps are through; answers wait to be acknowledged.
     Emptying,
     Failed(Failure),
@@ -280,7 +282,8 @@ impl Worker {
                 if step.exit == outlast_gridlet::ExitRule::Zero && code != 0 {
                     self.fail(now, lease_key, Failure::Program { exit: code, tail }, out);
                 } else if let Some(lacking) = lacking {
-                    let why = format!("the program ended without a result for cell {}", lacking.cell);
+                    let why =
+                        format!("the program ended without a result for cell {}", lacking.cell);
                     self.fail(now, lease_key, Failure::Result(why), out);
                 } else {
                     self.next_step(now, lease_key, run.step + 1, out);
@@ -496,18 +499,17 @@ impl Worker {
         }
     }
 
-    /// When it next wants a tick.
-    pub(crate) fn next_tick(&self, now: Time, settings: &Settings) -> Time {
+    /// How often it wants a tick now; `None`: not at all.
+    pub(crate) fn tick_every(&self, settings: &Settings) -> Option<Duration> {
         if self.leases.is_empty() {
-            return if self.jobs.is_empty() {
-                Time::FAR
-            } else {
-                now + ASK_EVERY * settings.renew_every
-            };
+            return (!self.jobs.is_empty()).then(|| ASK_EVERY * settings.renew_every);
         }
         let gathering = self.leases.values().any(|lease| !lease.unsent.is_empty());
-        let step: Duration = if gathering { settings.gather } else { settings.renew_every };
-        now + step.min(settings.renew_every)
+        Some(if gathering {
+            settings.gather.min(settings.renew_every)
+        } else {
+            settings.renew_every
+        })
     }
 }
 
@@ -560,7 +562,11 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         ));
     }
     let inner = |path: &String| {
-        if is_inner_path(path) { Ok(()) } else { Err(format!("path {path:?} leaves the job's folder")) }
+        if is_inner_path(path) {
+            Ok(())
+        } else {
+            Err(format!("path {path:?} leaves the job's folder"))
+        }
     };
     for step in &recipe.steps {
         if let Program::Staged(path) = &step.program {

@@ -200,7 +200,13 @@ fn name_of(peer: &Peer, node: NodeId) -> String {
     peer.membership().member(&node).map(|member| member.ad.name.clone()).unwrap_or_default()
 }
 
-fn detail(job: &JobFiles, coordinator: &Coordinator, peer: &Peer, now: Time, page: Page) -> JobDetail {
+fn detail(
+    job: &JobFiles,
+    coordinator: &Coordinator,
+    peer: &Peer,
+    now: Time,
+    page: Page,
+) -> JobDetail {
     let report = coordinator.report(now);
     let grid = job.manager.grid();
     let atoms = |cell: CellId| {
@@ -463,8 +469,7 @@ impl Control for Node {
             let ticket: outlast_types::Ticket = ticket
                 .parse()
                 .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
-            let contact =
-                Card { node: ticket.node, addresses: ticket.addresses, incarnation: 0 };
+            let contact = Card { node: ticket.node, addresses: ticket.addresses, incarnation: 0 };
             self.shared.kernel.send(Event::Input(Input::Join(vec![contact]))).await;
             Ok(())
         })

@@ -86,7 +86,12 @@ pub(crate) struct JobFiles {
 }
 
 impl JobFiles {
-    pub(crate) fn new(id: JobId, record: JobRecord, manager: Arc<dyn ApplicationManager>, recovered: bool) -> Self {
+    pub(crate) fn new(
+        id: JobId,
+        record: JobRecord,
+        manager: Arc<dyn ApplicationManager>,
+        recovered: bool,
+    ) -> Self {
         let accepted = RwLock::new(vec![NONE; manager.grid().cells() as usize]);
         Self { id, record, manager, recovered, accepted }
     }

@@ -19,10 +19,10 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
 use outlast_job::wire::{Message, ToCoordinator, ToWorker};
-use outlast_job::{Effect, End, Input, Peer, Record};
+use outlast_job::{Effect, End, Input, JobKey, Peer, Record};
 use outlast_types::{JobId, NodeId, Time, limits, wire};
 
-use crate::examiner::{Task, truth_key};
+use crate::examiner::Task;
 use crate::jobs::{JobFiles, JobRecord, encode_output};
 use crate::journal::{Batch, JournalError};
 use crate::shared::Shared;
@@ -130,7 +130,7 @@ impl Loop {
             let mut batch = Batch::default();
             let mut next = Next::Go;
             let now = self.shared.clock.now();
-            let wait = self.peer.next_tick(now).since(now);
+            let wait = self.peer.next_tick().since(now);
             tokio::select! {
                 biased;
                 Some(event) = self.events.recv() => {
@@ -156,7 +156,7 @@ impl Loop {
                 }
             }
             let now = self.shared.clock.now();
-            if self.peer.next_tick(now) <= now {
+            if self.peer.next_tick() <= now {
                 self.peer.handle(now, Input::Tick, &mut effects);
             }
             self.remember(now, &mut batch);
@@ -191,7 +191,10 @@ impl Loop {
             Event::Ask(query) => query(&self.peer, now),
             Event::Meta(name, Some(value)) => batch.put_meta(name, value),
             Event::Meta(name, None) => batch.delete_meta(name),
-            Event::Stop => return Next::Stop,
+            Event::Stop => {
+                self.peer.handle(now, Input::Depart, effects);
+                return Next::Stop;
+            }
         }
         Next::Go
     }
@@ -376,14 +379,11 @@ impl Loop {
             _ => return,
         };
         info!(%job, "job ended: {}", describe_end(&end));
-        let mut batch = Batch::default();
+        // A sample may have laid out the inputs here although no lease did.
+        self.shared.clean(JobKey { submitter: self.peer.me(), job });
         // The output is written: the answers it was made of can go. What a plain command printed is its output.
         if !matches!(end, End::Unwritten(_)) && files.record.app != "command" {
-            for cell in (0..files.manager.grid().cells()).map(outlast_types::CellId) {
-                let classes = files.accepted(cell).map_or(0, |class| class + 1).max(1);
-                (0..classes).for_each(|class| batch.delete_output(job, cell, class));
-                batch.delete_meta(truth_key(job, cell));
-            }
+            self.shared.forget_outputs(files);
         }
         while self.ended.len() > ENDED_JOBS {
             let Some(oldest) = self.ended.pop_front() else { break };
@@ -393,16 +393,8 @@ impl Loop {
             self.shared.logs.remove(oldest);
             self.sequences.remove(&oldest);
             self.versions.remove(&oldest);
-            batch.delete_job(oldest);
+            self.shared.forget_job(oldest);
         }
-        let kernel = self.shared.clone();
-        // Not urgent, and too long for the loop's own thread when a job had a million cells.
-        tokio::task::spawn_blocking(move || {
-            let result = kernel.journal.write().unwrap_or_else(PoisonError::into_inner).commit(&batch);
-            if let Err(error) = result {
-                warn!("clearing an ended job: {error}");
-            }
-        });
         self.sweep();
     }
 
@@ -434,7 +426,9 @@ impl Loop {
             Record::Barred { worker, gridlet, why, .. } => {
                 (Some(*worker), format!("sent no valid result for gridlet {gridlet}: {why}"))
             }
-            Record::Struck(worker) => (Some(*worker), "blacklisted; its open answers are void".into()),
+            Record::Struck(worker) => {
+                (Some(*worker), "blacklisted; its open answers are void".into())
+            }
             Record::Sampled { cell, wrong, .. } if !wrong.is_empty() => {
                 (None, format!("a sample of cell {cell} contradicts {} answer(s)", wrong.len()))
             }
@@ -444,7 +438,7 @@ impl Loop {
             }
             Record::Complete => (None, "all is accepted; writing the output".to_owned()),
             Record::Retried => (None, "writing the output again".to_owned()),
-            Record::Ended(end) => (None, describe_end(end)),
+            Record::Ended { end, .. } => (None, describe_end(end)),
             _ => return,
         };
         self.shared.logs.add(job, node.map(|node| node.short()), now, text);

@@ -13,8 +13,8 @@ use tracing::{info, warn};
 
 use outlast_gridlet::Registry;
 use outlast_job::{Effect, Input, Peer, Recovered, Settings};
-use outlast_overlay::Card;
 use outlast_os::FolderLock;
+use outlast_overlay::Card;
 use outlast_types::{Ad, Hash, NodeId, Ticket, Time, limits, wire};
 use outlast_verify::Ledger;
 
@@ -119,9 +119,8 @@ impl Node {
         let journal = Journal::open(&data_dir.join("outlast.redb"))?;
         let slots = if options.passive { 0 } else { config.slots() };
         let parallel = slots as usize + 1 + PARALLEL_SAMPLES;
-        let local: Arc<dyn Executor> = Arc::new(
-            LocalExecutor::new(Arc::clone(&store), parallel).context("starting threads")?,
-        );
+        let local: Arc<dyn Executor> =
+            Arc::new(LocalExecutor::new(Arc::clone(&store), parallel).context("starting threads")?);
         let executor = match options.wrap_executor {
             Some(wrap) => wrap(local),
             None => local,
@@ -171,8 +170,15 @@ impl Node {
         };
         let ledger = read_ledger(&shared)?;
         let placement = Box::new(outlast_broker::Flops);
-        let peer =
-            Peer::new(card, offer, options.settings.clone(), options.overlay, placement, ledger, now);
+        let peer = Peer::new(
+            card,
+            offer,
+            options.settings.clone(),
+            options.overlay,
+            placement,
+            ledger,
+            now,
+        );
         let mut kernel = Loop {
             shared: Arc::clone(&shared),
             peer,

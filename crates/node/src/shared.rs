@@ -14,13 +14,14 @@ use tracing::{debug, warn};
 use outlast_gridlet::{InputMode, Sample};
 use outlast_job::wire::{ManifestRef, StagedFile as ManifestFile};
 use outlast_job::{Input, JobKey, RunEvent, RunFailure, RunId};
-use outlast_types::{Attempt, Hash, JobId, NodeId, wire};
+use outlast_types::{Attempt, CellId, Hash, JobId, NodeId, wire};
 
-use crate::examiner::Task;
+use crate::examiner::{Task, truth_key};
 use crate::executor::{
     self, Executor, Run, RunEvent as LocalEvent, RunOutcome, StagedFile, StagedInputs,
 };
-use crate::jobs::{Jobs, JournalResults, Logs, SharedJournal};
+use crate::jobs::{JobFiles, Jobs, JournalResults, Logs, SharedJournal};
+use crate::journal::Batch;
 use crate::kernel::{Clock, Event, Kernel, Watchers};
 use crate::sink::DiskSink;
 use crate::store::Store;
@@ -37,6 +38,9 @@ pub(crate) const PARALLEL_SAMPLES: usize = 2;
 
 /// Blobs looked at in one sweep: it holds the kernel up, for about a second at worst.
 const SWEPT_AT_ONCE: usize = 20_000;
+
+/// Answers removed in one transaction: about as long as the kernel waits for the disk anyway.
+const FORGOTTEN_AT_ONCE: usize = 2048;
 
 /// How nice foreign work is to its host's owner.
 const NICE: i32 = 10;
@@ -167,12 +171,7 @@ impl Shared {
     }
 
     /// Pulls blobs that aren't here, a few at a time; makes them durable if they are to be kept.
-    async fn pull(
-        &self,
-        from: NodeId,
-        blobs: &[(Hash, u64)],
-        durable: bool,
-    ) -> Result<(), String> {
+    async fn pull(&self, from: NodeId, blobs: &[(Hash, u64)], durable: bool) -> Result<(), String> {
         let wanted: BTreeSet<(Hash, u64)> = blobs.iter().copied().collect();
         let fetch = async |hash: Hash, length: u64| {
             if self.store.has(&hash) {
@@ -407,6 +406,42 @@ impl Shared {
 
     pub(crate) fn results(&self, job: Arc<crate::jobs::JobFiles>) -> JournalResults {
         JournalResults { job, journal: Arc::clone(&self.journal), store: Arc::clone(&self.store) }
+    }
+
+    /// Removes an ended job's answers from the journal, a few thousand at a time: the kernel commits in between.
+    pub(crate) fn forget_outputs(self: &Arc<Self>, job: Arc<JobFiles>) {
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let cells: Vec<CellId> = (0..job.manager.grid().cells()).map(CellId).collect();
+            for cells in cells.chunks(FORGOTTEN_AT_ONCE) {
+                let mut batch = Batch::default();
+                for &cell in cells {
+                    // Rarely are there more classes than the accepted one and those before it; others go with the job.
+                    let classes = job.accepted(cell).map_or(1, |class| class + 1);
+                    (0..classes).for_each(|class| batch.delete_output(job.id, cell, class));
+                    batch.delete_meta(truth_key(job.id, cell));
+                }
+                shared.commit_soon(&batch);
+            }
+        });
+    }
+
+    /// Removes all that the journal has of a job.
+    pub(crate) fn forget_job(self: &Arc<Self>, job: JobId) {
+        let shared = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let mut batch = Batch::default();
+            batch.delete_job(job);
+            shared.commit_soon(&batch);
+        });
+    }
+
+    /// Commits what may as well be done after the next start: nothing but space depends on it.
+    fn commit_soon(&self, batch: &Batch) {
+        let mut journal = self.journal.write().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = journal.commit(batch) {
+            warn!("clearing what ended jobs left: {error}");
+        }
     }
 
     /// Removes blobs that nothing here needs. Called by the kernel's thread while nothing runs here, so that

@@ -109,8 +109,9 @@ fn stage(
             return Err(ApiError::bad_request(format!("two inputs are named `{}`", input.name)));
         }
         let path = files.resolve(&input.source);
-        let unreadable =
-            |error: std::io::Error| ApiError::bad_request(format!("input {}: {error}", input.source));
+        let unreadable = |error: std::io::Error| {
+            ApiError::bad_request(format!("input {}: {error}", input.source))
+        };
         let meta = std::fs::metadata(&path).map_err(unreadable)?;
         if !meta.is_file() {
             let message = format!("input {}: expected a regular file", input.source);

@@ -3,14 +3,19 @@
 use outlast_gridlet::{CellOutput, Content};
 use outlast_types::{Attempt, CellId, Hash, NodeId};
 
-use super::{Arrival, Context, Coordinator, End, MAX_FETCH_FAILURES, Phase};
+use super::{Arrival, Context, Coordinator, End, Fault, MAX_FETCH_FAILURES, Phase};
 use crate::effect::Examined;
 use crate::wire::{Failure, Refusal, ToCoordinator, ToWorker};
 use crate::{Effect, Record};
 
 impl Coordinator {
     /// A worker speaks.
-    pub(crate) fn on_message(&mut self, cx: &mut Context<'_>, from: NodeId, message: ToCoordinator) {
+    pub(crate) fn on_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: NodeId,
+        message: ToCoordinator,
+    ) {
         if self.phase != Phase::Running {
             self.send(cx, from, ToWorker::Ended);
             return;
@@ -100,7 +105,9 @@ impl Coordinator {
         for output in outputs {
             let cell = output.cell;
             if lease.open.contains(&cell) {
-                if lease.arriving.contains(&cell) || fresh.iter().any(|o: &CellOutput| o.cell == cell) {
+                if lease.arriving.contains(&cell)
+                    || fresh.iter().any(|o: &CellOutput| o.cell == cell)
+                {
                     continue;
                 }
                 if let Err(error) = output.validate(limit) {
@@ -173,8 +180,7 @@ impl Coordinator {
         lease.fetch_failures += 1;
         if lease.fetch_failures >= MAX_FETCH_FAILURES {
             let from = lease.worker;
-            self.workers.entry(from).or_default().not_before =
-                cx.now + cx.settings.failure_backoff;
+            self.workers.entry(from).or_default().not_before = cx.now + cx.settings.failure_backoff;
             self.end_lease(cx, attempt);
             self.send(cx, from, ToWorker::Revoke { attempts: vec![attempt] });
             self.assign(cx);
@@ -197,7 +203,9 @@ impl Coordinator {
         ticket: u64,
         results: Vec<(CellOutput, Examined)>,
     ) {
-        let Some(attempt) = self.arrivals.get(&ticket).map(|arrival| arrival.attempt) else { return };
+        let Some(attempt) = self.arrivals.get(&ticket).map(|arrival| arrival.attempt) else {
+            return;
+        };
         self.forget_arrival(ticket);
         let Some(lease) = self.leases.get_mut(&attempt) else {
             self.counters.late += results.len() as u64;
@@ -288,7 +296,7 @@ impl Coordinator {
 
     pub(super) fn note_barred(&mut self, worker: NodeId, cell: CellId, why: String) {
         self.workers.entry(worker).or_default().barred = true;
-        self.note_wrong(worker, cell, format!("no valid result: {why}"));
+        self.note_wrong(worker, cell, Fault::Invalid(why));
     }
 
     fn on_failed(&mut self, cx: &mut Context<'_>, from: NodeId, attempt: Attempt, why: Failure) {
@@ -304,7 +312,8 @@ impl Coordinator {
             Failure::Leaving => worker.not_before = cx.now + cx.settings.failure_backoff,
             Failure::Program { exit, tail } => {
                 worker.failures += 1;
-                fault = Some(format!("the program ended with exit code {exit}: {}", tail.trim_end()));
+                fault =
+                    Some(format!("the program ended with exit code {exit}: {}", tail.trim_end()));
             }
             Failure::Result(why) => {
                 worker.failures += 1;

@@ -5,8 +5,8 @@ use outlast_overlay::State;
 use outlast_types::{Ad, Attempt, CellId, GridletId, NodeId};
 
 use super::{Context, Coordinator, End, Lease, Phase};
-use crate::wire::ToWorker;
 use crate::Record;
+use crate::wire::ToWorker;
 
 /// Leases granted in one go, so that a huge grid doesn't keep the node from listening; the next
 /// tick goes on.

@@ -70,9 +70,9 @@ impl Coordinator {
                 self.finished = None;
                 self.forget_running();
             }
-            Record::Ended(end) => {
+            Record::Ended { end, at } => {
                 self.phase = Phase::Ended(end);
-                self.finished = Some(now);
+                self.finished = Some(at);
                 self.forget_running();
             }
         }

@@ -1,9 +1,10 @@
 //! What a coordinator can say about its job, for people and programs.
 
+use std::fmt;
 use std::time::Duration;
 
-use outlast_types::{CellId, GridletId, NodeId, Time};
-use outlast_verify::{Policy, Stats};
+use outlast_types::{CellId, GridletId, NodeId, Region, Time};
+use outlast_verify::{Policy, Proof, Stats};
 
 use super::{Coordinator, Phase};
 
@@ -63,10 +64,30 @@ pub struct WrongReport {
     pub gridlet: GridletId,
     /// Wrong cells in it.
     pub cells: u64,
-    /// The first of them.
-    pub first: CellId,
-    /// How we know.
-    pub proof: String,
+    /// The smallest box of atoms that has them all; others in it may be right.
+    pub area: Region,
+    /// What was wrong with the one that was found first.
+    pub fault: Fault,
+}
+
+/// What was wrong with an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It says something else than what is held right, and how we know that.
+    Wrong(Proof),
+    /// It is no result at all: says why.
+    Invalid(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wrong(Proof::Outvoted) => "outvoted",
+            Self::Wrong(Proof::Sample) => "contradicts a sample computed by the submitter",
+            Self::Wrong(Proof::Trusted) => "contradicts the submitter's own result",
+            Self::Invalid(why) => return write!(f, "no valid result: {why}"),
+        })
+    }
 }
 
 /// What a worker did for a job.
@@ -161,8 +182,8 @@ impl Coordinator {
                 node: *node,
                 gridlet: *gridlet,
                 cells: wrong.cells,
-                first: wrong.first,
-                proof: wrong.proof.clone(),
+                area: wrong.area.clone(),
+                fault: wrong.fault.clone(),
             })
             .collect()
     }
