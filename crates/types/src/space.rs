@@ -33,6 +33,13 @@ impl Region {
         self.ranges.len() == point.len()
             && self.ranges.iter().zip(point).all(|(range, x)| range.contains(x))
     }
+
+    /// The smallest box that holds both; they have the same dimensions and neither is empty.
+    pub fn hull(&self, other: &Self) -> Self {
+        let both = self.ranges.iter().zip(&other.ranges);
+        let ranges: Vec<_> = both.map(|(a, b)| a.start.min(b.start)..a.end.max(b.end)).collect();
+        Self { ranges }
+    }
 }
 
 /// One dimension of a job's atoms and where it is cut.
