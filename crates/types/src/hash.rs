@@ -60,3 +60,6 @@ impl FromStr for Hash {
         bytes.map(Self).ok_or_else(|| HashParseError(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,6 @@ index! {
     /// after a restart: what arrives under an attempt that is no longer held is late and dropped.
     Attempt(u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,3 +67,6 @@ pub fn decode<T: DeserializeOwned>(frame: &[u8], limit: usize) -> Result<T, Fram
     }
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests;
