@@ -1,32 +1,39 @@
 //! Who is in the grid: membership without I/O.
 //!
-//! The minimal form: every node knows every other and hears its heartbeats (bounded by
-//! [`limits::MEMBERS`]); sub-grids and super-peers come on top of it. Members learn of each other
-//! from any one of them:
-//!
 //! ```text
-//!   newcomer ──Hello(card, ad)──▶ any member        Heartbeats carry a digest of whom the sender knows.
-//!            ◀──Welcome(card, ad, cards)──          Where it differs, the cards are pulled, and
-//!   newcomer ──Hello──▶ each of the cards           unknown nodes greeted.
+//!              answers          silent for `suspect_after`     silent for `lost_after`
+//!   contact ───────────▶ Alive ────────────────────────▶ Suspect ───────────▶ Lost ──▶ forgotten
+//!   (ticket, or          ▲ │ ▲    or connection lost        │                  │ ▲ probed with
+//!    told by a member)   │ │ └────────── heard ─────────────┘                  │ └─ backoff
+//!                        │ └──── Bye ───▶ Left ──▶ forgotten                   │
+//!                        └────────── heard, or a new life ◀────────────────────┘
 //! ```
 //!
-//! ```text
-//!           heard of             silent: suspect_after      silent: lost_after
-//!   contact ─────────▶ Alive ──────────────────────▶ Suspect ─────────────────▶ Lost ──forget_after──▶ gone
-//!                        ▲ └────────Bye────▶ Left       │                        │
-//!                        └──────────heard of again──────┴────────────────────────┘
-//! ```
+//! Every member heartbeats to every other one (a full mesh, bounded by
+//! [`limits::MEMBERS`](outlast_types::limits::MEMBERS)). A newcomer greets one member, is told of the
+//! others, and greets each of them itself. Heartbeats carry a digest of who the sender sees; where two
+//! differ for longer than a greeting takes, one pulls the other's cards. So a table is complete
+//! again after loss, and two halves of a parted grid find each other.
 //!
 //! # Invariants
-//! - `Up` and `Down` of a node alternate, beginning with `Up`.
-//! - What a third party says of a node only leads to a greeting; a node's card and ad come from
-//!   itself. Senders are authenticated by the transport.
-//! - A higher incarnation is a restart: the node's earlier life is `Down` first.
+//! - [`Effect::Up`] and [`Effect::Down`] alternate for each node. A node that was started again goes down and up.
+//! - Nobody is a member who didn't introduce itself. What a third party says only makes a node
+//!   greet a stranger, or probe a lost member: it changes nothing about a node that is heard.
+//! - Who is silent for `lost_after` is down, whatever the transport says.
+//! - All tables, lists and texts are bounded; what breaks a bound is dropped and counted.
+//! - Messages that a node sends in a second are linear in the members it has.
+//!
+//! It does not decide whom to trust: for now whoever reaches a node may be a member.
 
+mod member;
 mod membership;
 mod message;
+mod settings;
 
-pub use membership::{Counters, Effect, Member, Membership, Settings, State};
-pub use message::{Card, MAX_ADDRESSES, MAX_CARDS, Message};
-#[doc(no_inline)]
-pub use outlast_types::limits;
+pub use member::{Card, Member, State};
+pub use membership::{Counters, Effect, Membership};
+pub use message::{Echo, Introduction, MAX_CARDS, MAX_NAME_BYTES, MAX_VERSION_BYTES, Message};
+pub use settings::Settings;
+
+/// Addresses on a card: as many as a ticket has.
+pub const MAX_ADDRESSES: usize = 16;

@@ -1,68 +1,117 @@
-//! What nodes say to each other about who is there.
+//! What members say to each other about who is there.
+//!
+//! ```text
+//!   newcomer                      member
+//!   Hello{cards: true} ─────────▶          (a member from here on)
+//!            ◀───────── Welcome{cards}
+//!   Hello ─▶ each of the cards
+//!   Heartbeat ◀───────────────▶ Heartbeat  (digests differ for long: Pull, Cards)
+//!   Bye ───────────────────────▶
+//! ```
+//!
+//! Who the sender is comes from the transport, never from the message.
 
 use std::net::SocketAddr;
 
+use outlast_types::{Ad, limits};
 use serde::{Deserialize, Serialize};
 
-use outlast_types::{Ad, NodeId};
+use crate::{Card, MAX_ADDRESSES};
 
-/// Addresses of one node: a few networks, two families; more is noise.
-pub const MAX_ADDRESSES: usize = 8;
+/// Cards in one message: a whole table. 380 KiB at most, a tenth of a frame.
+pub const MAX_CARDS: usize = limits::MEMBERS;
 
-/// Cards in one message: 100 kB at worst, and the next pull brings others.
-pub const MAX_CARDS: usize = 256;
+/// A node's name for people: what a host name may have.
+pub const MAX_NAME_BYTES: usize = 255;
 
-/// Where a node is, as it says itself.
+/// The text of a version, with room for a build's name.
+pub const MAX_VERSION_BYTES: usize = 64;
+
+/// A node about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
-    /// The node.
-    pub node: NodeId,
-    /// At most [`MAX_ADDRESSES`].
+pub struct Introduction {
+    /// Where it may be reached.
     pub addresses: Vec<SocketAddr>,
-    /// When it started: higher after a restart. 0 where it isn't known.
+    /// When it was started.
     pub incarnation: u64,
+    /// What it offers.
+    pub ad: Ad,
 }
 
-/// What nodes say to each other about who is there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The newest heartbeat that the sender has from the receiver: for the round-trip time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Echo {
+    /// Its stamp.
+    pub stamp: u64,
+    /// Microseconds since it came.
+    pub held_us: u64,
+}
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
-    /// I am here; who are you?
+    /// This is me; who are you?
     Hello {
-        /// The sender's.
-        card: Card,
-        /// The sender's.
-        ad: Ad,
+        /// The sender.
+        me: Introduction,
+        /// And who else is there?
+        cards: bool,
     },
-    /// I am here, too, and these I know.
+    /// The answer.
     Welcome {
-        /// The sender's.
-        card: Card,
-        /// The sender's.
-        ad: Ad,
-        /// Others, at most [`MAX_CARDS`].
+        /// The sender.
+        me: Introduction,
+        /// As in [`Self::Cards`], if asked for.
         cards: Vec<Card>,
     },
-    /// I am still here.
+    /// The sender is there.
     Heartbeat {
-        /// The sender's.
+        /// Of the sender, as introduced.
         incarnation: u64,
-        /// The sender's.
+        /// What it offers now.
         ad: Ad,
-        /// Of the set of nodes that it holds alive, itself included.
+        /// Of the nodes that it sees, itself included.
         digest: u64,
+        /// The sender's clock in microseconds.
+        stamp: u64,
+        /// Of the receiver's last one.
+        echo: Option<Echo>,
+        /// The sender didn't hear the receiver for a while: say something at once.
+        answer: bool,
     },
-    /// Whom do you know?
-    Pull {
-        /// Which part, if there are more than fit into a message.
-        page: u32,
-    },
-    /// These.
+    /// Whom do you see?
+    Pull,
+    /// Nodes that the sender hears, without the receiver and itself.
     Cards {
         /// At most [`MAX_CARDS`].
         cards: Vec<Card>,
-        /// Ask for this page next.
-        next: Option<u32>,
     },
-    /// I leave.
-    Bye,
+    /// The sender has no room for another member.
+    Full,
+    /// The sender leaves.
+    Bye {
+        /// Of the sender.
+        incarnation: u64,
+    },
+}
+
+impl Introduction {
+    pub(crate) fn is_valid(&self) -> bool {
+        self.addresses.len() <= MAX_ADDRESSES && is_valid(&self.ad)
+    }
+}
+
+/// Whether the texts of another node's ad may be kept and shown on a terminal.
+pub(crate) fn is_valid(ad: &Ad) -> bool {
+    let fine = |text: &str, limit| text.len() <= limit && !text.contains(char::is_control);
+    fine(&ad.name, MAX_NAME_BYTES) && fine(&ad.version, MAX_VERSION_BYTES)
+}
+
+/// This node's own ad, so that others take it.
+pub(crate) fn tidied(mut ad: Ad) -> Ad {
+    for (text, limit) in [(&mut ad.name, MAX_NAME_BYTES), (&mut ad.version, MAX_VERSION_BYTES)] {
+        text.retain(|c| !c.is_control());
+        text.truncate(text.floor_char_boundary(limit));
+    }
+    ad
 }

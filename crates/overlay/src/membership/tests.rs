@@ -1,1 +1,4 @@
-use super::*;
+mod properties;
+mod scenarios;
+mod single;
+mod world;

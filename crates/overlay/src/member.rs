@@ -1,0 +1,114 @@
+//! A member of the grid, as one node sees it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use outlast_types::{Ad, NodeId, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::MAX_ADDRESSES;
+
+/// How to reach a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Its key.
+    pub node: NodeId,
+    /// Its addresses, at most [`MAX_ADDRESSES`].
+    pub addresses: Vec<SocketAddr>,
+    /// When it was started: higher after a restart. 0 if not known.
+    pub incarnation: u64,
+}
+
+impl Card {
+    /// Adds addresses behind those it has, as far as there is room. Says whether there was a new one.
+    pub(crate) fn add_addresses(&mut self, addresses: &[SocketAddr]) -> bool {
+        let before = self.addresses.len();
+        for address in addresses {
+            if self.addresses.len() < MAX_ADDRESSES && !self.addresses.contains(address) {
+                self.addresses.push(*address);
+            }
+        }
+        self.addresses.len() > before
+    }
+}
+
+/// Whether a member is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is heard.
+    Alive,
+    /// It was silent for a while, or its connection is gone. Still up.
+    Suspect,
+    /// Silent for too long; probed.
+    Lost,
+    /// It said goodbye.
+    Left,
+}
+
+impl State {
+    /// Alive or suspect: the last effect for it was `Up`.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Alive | Self::Suspect)
+    }
+}
+
+/// A node that introduced itself.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// How to reach it.
+    pub card: Card,
+    /// What it offers.
+    pub ad: Ad,
+    /// Whether it is there.
+    pub state: State,
+    /// When something came from it.
+    pub last_heard: Time,
+    /// When its state changed.
+    pub since: Time,
+    /// Round-trip time, smoothed; none before the first measurement.
+    pub rtt: Option<Duration>,
+
+    /// The user asked for it: never given up.
+    pub(crate) wanted: bool,
+    /// Stamp of its newest heartbeat, and when that came.
+    pub(crate) stamp: Option<(u64, Time)>,
+    /// Since when its digest differs from ours.
+    pub(crate) differs: Option<Time>,
+    /// Both digests at the last pull, and when that was.
+    pub(crate) pulled: Option<(u64, u64, Time)>,
+    /// When it was sent our cards.
+    pub(crate) told: Option<Time>,
+    /// When it is lost: the next probe, and how long after that the one after it.
+    pub(crate) probe_at: Time,
+    pub(crate) backoff: Duration,
+}
+
+impl Member {
+    pub(crate) fn new(card: Card, ad: Ad, wanted: bool, now: Time) -> Self {
+        Self {
+            card,
+            ad,
+            state: State::Alive,
+            last_heard: now,
+            since: now,
+            rtt: None,
+            wanted,
+            stamp: None,
+            differs: None,
+            pulled: None,
+            told: None,
+            probe_at: now,
+            backoff: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn turn(&mut self, state: State, now: Time) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// Takes a measurement; as TCP smooths it (RFC 6298).
+    pub(crate) fn measured(&mut self, sample: Duration) {
+        self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
+    }
+}
