@@ -17,7 +17,7 @@ use crate::server::TOTAL_HEADER;
 use crate::socket::SOCKET_NAME;
 use crate::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, JoinRequest, LogEntry, NodeRow, NodeStatus,
-    OutputName, OutputPart, Page, PreviewFile, Submitted,
+    OutputName, OutputPart, Page, PardonRequest, Pardoned, PreviewFile, Submitted,
 };
 use crate::{Answer, ApiError, Control, ErrorCode, limits};
 
@@ -203,6 +203,13 @@ impl Control for Client {
         })
     }
 
+    fn retry<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary> {
+        Box::pin(async move {
+            let path = of_job(job, "/retry")?;
+            parse(&self.send(Method::POST, path, None, limits::REQUEST).await?.1)
+        })
+    }
+
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         Box::pin(async move {
             let path = of_job(job, "/preview")?;
@@ -236,6 +243,13 @@ impl Control for Client {
         Box::pin(async move {
             let request = JoinRequest { ticket: ticket.to_owned() };
             self.post("/v1/join".to_owned(), &request).await.map(drop)
+        })
+    }
+
+    fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {
+        Box::pin(async move {
+            let request = PardonRequest { node: node.to_owned() };
+            parse(&self.post("/v1/pardon".to_owned(), &request).await?)
         })
     }
 }

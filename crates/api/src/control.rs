@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::ApiError;
 use crate::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
-    OutputPart, Page, PreviewFile,
+    OutputPart, Page, Pardoned, PreviewFile,
 };
 
 /// What a method of [`Control`] returns; boxed so that there can be a `dyn Control`.
@@ -56,6 +56,10 @@ pub trait Control: Send + Sync + 'static {
     /// Ends a job. One that has ended stays as it is.
     fn cancel<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary>;
 
+    /// Writes the output of a job again that couldn't be written; all of it is still there. Any other job is
+    /// [`WrongState`](crate::ErrorCode::WrongState).
+    fn retry<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary>;
+
     /// What is accepted so far, to look at; [`NotFound`](crate::ErrorCode::NotFound) while there is nothing to
     /// show.
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile>;
@@ -70,4 +74,8 @@ pub trait Control: Send + Sync + 'static {
     /// Gets in touch with the node of a ticket. Returns once the ticket is understood, not once the node
     /// answered.
     fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()>;
+
+    /// Takes a node off the blacklist. `node` is its key or a prefix of it, among those on the list: none gives
+    /// [`NotFound`](crate::ErrorCode::NotFound), several give [`Conflict`](crate::ErrorCode::Conflict).
+    fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned>;
 }

@@ -11,8 +11,10 @@ pub enum ErrorCode {
     BadRequest,
     /// No such job, or nothing there yet. HTTP 404.
     NotFound,
-    /// Ambiguous, or not possible in this state. HTTP 409.
+    /// Ambiguous: it may mean any of several. HTTP 409.
     Conflict,
+    /// Not possible in this state. HTTP 409.
+    WrongState,
     /// A request larger than the limit. HTTP 413.
     TooLarge,
     /// The daemon doesn't answer, can't be reached, or is leaving. HTTP 503.
@@ -32,7 +34,7 @@ impl ErrorCode {
         match self {
             Self::BadRequest => 400,
             Self::NotFound | Self::Unsupported => 404,
-            Self::Conflict => 409,
+            Self::Conflict | Self::WrongState => 409,
             Self::TooLarge => 413,
             Self::Unavailable => 503,
             Self::Timeout => 504,
@@ -70,6 +72,11 @@ impl ApiError {
     /// [`ErrorCode::Conflict`].
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Conflict, message)
+    }
+
+    /// [`ErrorCode::WrongState`].
+    pub fn wrong_state(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::WrongState, message)
     }
 
     /// [`ErrorCode::Unavailable`].

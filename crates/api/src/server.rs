@@ -23,9 +23,9 @@ use utoipa::{IntoParams, OpenApi};
 use crate::socket::ControlSocket;
 use crate::types::{
     DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
-    JoinRequest, LogEntry, NodeRow, NodeState, NodeStatus, OutputName, Page, Param, Proof,
-    Schedule, Submitted, VerificationPolicy, VerificationSpec, VerificationStats, WorkerRow,
-    WrongAnswer,
+    JoinRequest, LogEntry, NodeRow, NodeState, NodeStatus, OutputName, Page, Param, PardonRequest,
+    Pardoned, Proof, Schedule, Submitted, VerificationPolicy, VerificationSpec, VerificationStats,
+    WorkerRow, WrongAnswer,
 };
 use crate::{ApiError, Control, ErrorCode, limits};
 
@@ -72,10 +72,12 @@ fn routes(control: Arc<dyn Control>) -> Router {
         .route("/v1/jobs/{job}/wait", get(wait))
         .route("/v1/jobs/{job}/logs", get(logs))
         .route("/v1/jobs/{job}/cancel", post(cancel))
+        .route("/v1/jobs/{job}/retry", post(retry))
         .route("/v1/jobs/{job}/preview", get(preview))
         .route("/v1/jobs/{job}/output/{name}", get(output))
         .route("/v1/down", post(down))
         .route("/v1/join", post(join))
+        .route("/v1/pardon", post(pardon))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -94,7 +96,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         title = "Outlast control API",
         description = "Spoken over HTTP/1.1 on DATA_DIR/control.sock"
     ),
-    paths(status, nodes, jobs, submit, job, wait, logs, cancel, preview, output, down, join),
+    paths(
+        status, nodes, jobs, submit, job, wait, logs, cancel, retry, preview, output, down, join,
+        pardon
+    ),
     components(schemas(
         ApiError,
         ErrorCode,
@@ -114,6 +119,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         OutputName,
         Page,
         Param,
+        PardonRequest,
+        Pardoned,
         Proof,
         Schedule,
         Submitted,
@@ -224,6 +231,14 @@ async fn cancel(State(node): Node, Path(job): Path<String>) -> Reply<JobSummary>
     to_the_end(async move { node.cancel(&job).await }).await.map(Json)
 }
 
+/// Writes the output of a job again that couldn't be written.
+#[utoipa::path(post, path = "/v1/jobs/{job}/retry",
+    params(("job" = String, Path, description = "a job's number or a unique prefix")),
+    responses((status = 200, body = JobSummary), (status = "default", body = ApiError)))]
+async fn retry(State(node): Node, Path(job): Path<String>) -> Reply<JobSummary> {
+    to_the_end(async move { node.retry(&job).await }).await.map(Json)
+}
+
 /// What is accepted so far, to look at.
 #[utoipa::path(get, path = "/v1/jobs/{job}/preview",
     params(("job" = String, Path, description = "a job's number or a unique prefix")),
@@ -293,6 +308,18 @@ async fn join(
     let Json(request) = request?;
     to_the_end(async move { node.join(&request.ticket).await }).await?;
     Ok(StatusCode::ACCEPTED)
+}
+
+/// Takes a node off the blacklist.
+#[utoipa::path(post, path = "/v1/pardon", request_body = PardonRequest, responses(
+    (status = 200, body = Pardoned), (status = "default", body = ApiError)
+))]
+async fn pardon(
+    State(node): Node,
+    request: Result<Json<PardonRequest>, JsonRejection>,
+) -> Reply<Pardoned> {
+    let Json(request) = request?;
+    to_the_end(async move { node.pardon(&request.node).await }).await.map(Json)
 }
 
 async fn unknown(method: axum::http::Method, uri: Uri) -> ApiError {

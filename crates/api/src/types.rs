@@ -260,6 +260,9 @@ pub struct JobSummary {
     pub exit: Option<i32>,
     /// Why it failed.
     pub error: Option<JobFailure>,
+    /// What stands in its way now, a sentence: nobody has the program, too few nodes for its quorum …
+    #[serde(default)]
+    pub waiting_for: Option<String>,
     /// What the user should know, one sentence each; grows only.
     pub notes: Vec<String>,
     /// Files and folders that were written, as the command names them.
@@ -296,8 +299,17 @@ pub struct VerificationStats {
     pub samples_unavailable: u64,
     /// Answers under an attempt that was superseded; dropped.
     pub late_answers: u64,
+    /// Answers that arrived twice.
+    #[serde(default)]
+    pub duplicate_answers: u64,
     /// Leases that were lost.
     pub expired_leases: u64,
+    /// Leases that a worker didn't take.
+    #[serde(default)]
+    pub refused_leases: u64,
+    /// Leases granted beside one that was slow.
+    #[serde(default)]
+    pub rival_leases: u64,
 }
 
 /// How an answer was found to be wrong.
@@ -306,8 +318,10 @@ pub struct VerificationStats {
 pub enum Proof {
     /// Others agreed on something else.
     Vote,
-    /// It contradicts what the submitter computed.
+    /// It contradicts a sample that the submitter computed.
     Sample,
+    /// It contradicts the submitter's own answer.
+    Own,
     /// It is no result at all.
     Invalid,
 }
@@ -323,12 +337,12 @@ pub struct WrongAnswer {
     pub gridlet: u32,
     /// How many cells of it.
     pub cells: u32,
-    /// The first of those, in atoms: `pixels 0..160 × 64..96`.
-    pub first: String,
+    /// The smallest box of atoms that has them all: `pixels 0..160 x 64..96`.
+    pub area: String,
     /// How it was found out.
     pub proof: Proof,
-    /// What was wrong with it, if there is more to say.
-    pub detail: Option<String>,
+    /// The same for people: `contradicts a sample computed by the submitter`.
+    pub reason: String,
 }
 
 /// What a node did for a job.
@@ -346,6 +360,12 @@ pub struct WorkerRow {
     pub accepted: u64,
     /// Of those, found wrong.
     pub wrong: u64,
+    /// Gridlets that it failed at.
+    #[serde(default)]
+    pub failures: u64,
+    /// Why it gets no more of this job's work, if so.
+    #[serde(default)]
+    pub out: Option<String>,
 }
 
 /// A gridlet in a few numbers.
@@ -353,7 +373,7 @@ pub struct WorkerRow {
 pub struct GridletRow {
     /// Its number.
     pub id: u32,
-    /// Its atoms, as in [`WrongAnswer::first`].
+    /// Its atoms, as in [`WrongAnswer::area`].
     pub atoms: String,
     /// Cells that it has.
     pub cells: u32,
@@ -469,4 +489,19 @@ pub struct DownRequest {
 pub struct JoinRequest {
     /// A ticket that another node's `status` printed.
     pub ticket: String,
+}
+
+/// Whom to take off the blacklist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PardonRequest {
+    /// The node's key, or the beginning of it.
+    pub node: String,
+}
+
+/// Who was taken off the blacklist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pardoned {
+    /// The node's key.
+    pub node: String,
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outlast_api::types::{JobSpec, Param, Schedule, VerificationSpec};
+use outlast_node::config::parse_duration;
 
 use crate::exit::{EXIT_CODES, Failure};
-use crate::human::parse_duration;
 
 /// Programs that outlast the machines they run on.
 ///
@@ -28,7 +28,7 @@ pub struct Cli {
 /// Options that all commands share.
 #[derive(Debug, Default, Args)]
 pub struct Global {
-    /// Where the node keeps its key, jobs and files [default: ~/.local/share/outlast]
+    /// Where the node keeps its key, jobs and files [default: ~/.local/state/outlast]
     #[arg(
         long,
         global = true,
@@ -72,6 +72,9 @@ pub enum Command {
     Logs(LogsArgs),
     /// End a job
     Cancel(JobArg),
+    /// Write the output of a job again that couldn't be written
+    #[command(after_long_help = EXIT_CODES)]
+    Retry(WaitArgs),
     /// Write what is accepted so far as a picture or text
     Preview(PreviewArgs),
     /// List the nodes of the grid
@@ -80,6 +83,8 @@ pub enum Command {
     Status,
     /// Bring the daemon into the grid of another node
     Join(JoinArgs),
+    /// Take a node off the blacklist, which `outlast nodes` shows
+    Pardon(PardonArgs),
     /// End the daemon: it hands back its work, says goodbye and goes
     Down(DownArgs),
 }
@@ -87,9 +92,9 @@ pub enum Command {
 /// Options of `up`. What is absent comes from the configuration file, then from defaults.
 #[derive(Debug, Default, Args)]
 pub struct UpArgs {
-    /// Address to listen on [default: any address, a port of the system's choice]
-    #[arg(long, env = "OUTLAST_LISTEN", value_name = "ADDRESS:PORT")]
-    pub listen: Option<SocketAddr>,
+    /// Address to listen on; a second one for IPv6 [default: 0.0.0.0:7771]
+    #[arg(long, env = "OUTLAST_LISTEN", value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    pub listen: Vec<SocketAddr>,
     /// Ticket of a node to join; may be given several times
     #[arg(long, env = "OUTLAST_JOIN", value_name = "TICKET", value_delimiter = ',')]
     pub join: Vec<String>,
@@ -140,6 +145,9 @@ pub struct JobArgs {
     /// Answers from different nodes that have to agree
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Verification")]
     pub replication: Option<u32>,
+    /// Answers to ask for at most before a part is given up or computed here
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Verification")]
+    pub max_answers: Option<u32>,
     /// Samples per gridlet that this machine computes itself
     #[arg(long, value_name = "N", help_heading = "Verification")]
     pub samples: Option<u32>,
@@ -248,6 +256,14 @@ pub struct JoinArgs {
     pub ticket: String,
 }
 
+/// Options of `pardon`.
+#[derive(Debug, Args)]
+pub struct PardonArgs {
+    /// The node's key, or the beginning of it
+    #[arg(value_name = "NODE")]
+    pub node: String,
+}
+
 /// Options of `down`.
 #[derive(Debug, Args)]
 pub struct DownArgs {
@@ -288,7 +304,7 @@ impl JobArgs {
             options: unique("--set", self.options)?,
             verification: VerificationSpec {
                 quorum: self.replication,
-                max_answers: None,
+                max_answers: self.max_answers,
                 samples: self.samples,
                 schedule: self.schedule.map(|schedule| match schedule {
                     ScheduleArg::Incremental => Schedule::Incremental,

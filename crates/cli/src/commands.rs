@@ -77,10 +77,12 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Show(args) => job::show(context, args).await,
         Command::Logs(args) => job::logs(context, args).await,
         Command::Cancel(args) => job::cancel(context, args).await,
+        Command::Retry(args) => run::retry(context, args).await,
         Command::Preview(args) => job::preview(context, args).await,
         Command::Nodes => node::nodes(context).await,
         Command::Status => node::status(context).await,
         Command::Join(args) => node::join(context, args).await,
+        Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
     }
 }

@@ -1,28 +1,17 @@
-//! A node's settings: the configuration file, then the environment, then flags; the latter wins.
-//! (The environment is read where flags are parsed.)
+//! A node's settings for each command: the configuration file below, the environment and the flags above.
+//! (The environment is read where flags are parsed.) What a setting means, and its default, is said in
+//! [`outlast_node::config`].
 
-use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use outlast_node::config::{Config, ConfigError, Options, default_data_dir};
 
 use crate::args::{Global, UpArgs};
-use crate::embed::NodeSettings;
 use crate::exit::Failure;
 
 /// Name of the configuration file in the data directory.
 pub const CONFIG_NAME: &str = "config.toml";
-
-/// The configuration file.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
-    listen: Option<SocketAddr>,
-    join: Vec<String>,
-    slots: Option<u32>,
-    name: Option<String>,
-}
 
 /// What the process finds around itself.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +20,8 @@ pub struct Surroundings {
     pub cwd: PathBuf,
     /// `HOME`.
     pub home: Option<PathBuf>,
-    /// `XDG_DATA_HOME`.
-    pub data_home: Option<PathBuf>,
+    /// `XDG_STATE_HOME`.
+    pub state_home: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -41,11 +30,10 @@ impl Surroundings {
     /// # Errors
     /// If the current folder is gone.
     pub fn find() -> Result<Self, Failure> {
-        let path =
-            |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let path = |name| std::env::var_os(name).map(PathBuf::from);
         let cwd = std::env::current_dir()
             .map_err(|error| Failure::failed(format!("the current folder: {error}")))?;
-        Ok(Self { cwd, home: path("HOME"), data_home: path("XDG_DATA_HOME") })
+        Ok(Self { cwd, home: path("HOME"), state_home: path("XDG_STATE_HOME") })
     }
 
     /// The data directory, absolute.
@@ -53,77 +41,105 @@ impl Surroundings {
     /// # Errors
     /// If none is named and there is no home.
     pub fn data_dir(&self, global: &Global) -> Result<PathBuf, Failure> {
-        if let Some(dir) = &global.data_dir {
-            return Ok(self.cwd.join(dir));
-        }
-        // The XDG specification: relative paths are to be ignored.
-        if let Some(dir) = self.data_home.as_ref().filter(|dir| dir.is_absolute()) {
-            return Ok(dir.join("outlast"));
-        }
-        match &self.home {
-            Some(home) => Ok(self.cwd.join(home).join(".local/share/outlast")),
-            None => Err(Failure::usage("HOME isn't set; give --data-dir")),
-        }
+        let around = |name: &str| match name {
+            "HOME" => self.home.clone(),
+            "XDG_STATE_HOME" => self.state_home.clone(),
+            // OUTLAST_DATA_DIR counts as a flag.
+            _ => None,
+        };
+        let dir = global.data_dir.clone().or_else(|| default_data_dir(around));
+        let dir = dir.ok_or_else(|| Failure::usage("HOME isn't set; name a --data-dir"))?;
+        Ok(self.cwd.join(dir))
     }
 }
 
 /// Settings for `up`.
 ///
 /// # Errors
-/// If the configuration file is named but missing, or can't be understood.
-pub fn for_up(data_dir: PathBuf, cwd: &Path, args: UpArgs) -> Result<NodeSettings, Failure> {
-    let config = match &args.config {
+/// If the configuration file is named but missing, or any setting can't be meant.
+pub fn for_up(data_dir: PathBuf, cwd: &Path, args: UpArgs) -> Result<Config, Failure> {
+    let file = match &args.config {
         Some(path) => {
             let path = cwd.join(path);
-            read(&path)?.ok_or_else(|| {
-                Failure::usage(format!("configuration {}: no such file", path.display()))
-            })?
+            let missing = || format!("configuration {}: no such file", path.display());
+            Options::read(&path).map_err(refused)?.ok_or_else(|| Failure::usage(missing()))?
         }
-        None => read(&data_dir.join(CONFIG_NAME))?.unwrap_or_default(),
+        None => in_data_dir(&data_dir)?,
     };
-    Ok(NodeSettings {
-        data_dir,
-        listen: args.listen.or(config.listen),
-        join: if args.join.is_empty() { config.join } else { args.join },
-        slots: args.slots.or(config.slots),
-        name: args.name.or(config.name),
-    })
+    if file.data_dir.is_some() {
+        let message = "configuration: `data-dir` isn't for the file, as all other commands have to \
+                       find the daemon too; name it with --data-dir or OUTLAST_DATA_DIR";
+        return Err(Failure::usage(message));
+    }
+    let flags = Options {
+        data_dir: Some(data_dir),
+        listen: Some(args.listen).filter(|listen| !listen.is_empty()),
+        join: Some(args.join).filter(|join| !join.is_empty()),
+        slots: args.slots,
+        name: args.name,
+        ..Options::default()
+    };
+    flags.over(file).resolve(|_| None).map_err(refused)
 }
 
-/// Settings for a node inside `run` or `wait`: what the configuration file says.
+/// Settings for a node inside `run` or `wait`, which goes away with its job: what the configuration file
+/// says, but any free port, so that it takes none from a node that stays. If it joins nobody, nobody has to
+/// reach it: then it listens to this machine alone.
 ///
 /// # Errors
-/// As [`for_up`].
-pub fn for_embedded(data_dir: PathBuf) -> Result<NodeSettings, Failure> {
-    let cwd = data_dir.clone();
-    for_up(data_dir, &cwd, UpArgs::default())
+/// If any setting can't be meant.
+pub fn for_embedded(data_dir: PathBuf) -> Result<Config, Failure> {
+    let file = in_data_dir(&data_dir)?;
+    let alone = file.join.as_ref().is_none_or(Vec::is_empty);
+    let host = if alone { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+    let any_port = Options {
+        data_dir: Some(data_dir),
+        listen: Some(vec![SocketAddr::new(IpAddr::V4(host), 0)]),
+        ..Options::default()
+    };
+    any_port.over(file).resolve(|_| None).map_err(refused)
 }
 
-fn read(path: &Path) -> Result<Option<Config>, Failure> {
-    let error = |what: String| Failure::usage(format!("configuration {}: {what}", path.display()));
-    match std::fs::read_to_string(path) {
-        Ok(text) => toml::from_str(&text).map(Some).map_err(|e| error(e.to_string())),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(error(e.to_string())),
-    }
+fn in_data_dir(data_dir: &Path) -> Result<Options, Failure> {
+    Ok(Options::read(&data_dir.join(CONFIG_NAME)).map_err(refused)?.unwrap_or_default())
+}
+
+fn refused(error: ConfigError) -> Failure {
+    Failure::usage(error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn write(text: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(CONFIG_NAME), text).unwrap();
+        dir
+    }
+
     #[test]
     fn flags_win_over_the_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = "listen = \"127.0.0.1:9\"\njoin = [\"a\"]\nslots = 3\n";
-        std::fs::write(dir.path().join(CONFIG_NAME), config).unwrap();
+        let dir = write("listen = ['127.0.0.1:9']\nslots = 3\n[job]\ngather = '1ms'");
         let args = UpArgs { slots: Some(1), ..UpArgs::default() };
-        let settings = for_up(dir.path().to_owned(), Path::new("/"), args).unwrap();
-        assert_eq!(settings.slots, Some(1));
-        assert_eq!(settings.listen, Some("127.0.0.1:9".parse().unwrap()));
-        assert_eq!(settings.join, ["a"]);
-        assert_eq!(settings.name, None);
-        assert_eq!(for_embedded(dir.path().to_owned()).unwrap().slots, Some(3));
+        let config = for_up(dir.path().to_owned(), Path::new("/"), args).unwrap();
+        assert_eq!(config.slots, Some(1));
+        assert_eq!(config.listen, ["127.0.0.1:9".parse().unwrap()]);
+        assert_eq!(config.job.gather.as_millis(), 1);
+        assert_eq!(config.name, None);
+        assert_eq!(config.data_dir, dir.path());
+    }
+
+    #[test]
+    fn a_node_that_goes_away_takes_no_fixed_port_and_is_reachable_if_it_joins() {
+        let dir = write("listen = ['127.0.0.1:9']\nslots = 3\n");
+        let config = for_embedded(dir.path().to_owned()).unwrap();
+        assert_eq!(config.slots, Some(3));
+        assert_eq!(config.listen, ["127.0.0.1:0".parse().unwrap()]);
+        let ticket = "x";
+        let dir = write(&format!("join = ['{ticket}']\n"));
+        let error = for_embedded(dir.path().to_owned()).unwrap_err();
+        assert!(error.message.starts_with("join: "), "{}", error.message);
     }
 
     #[test]
@@ -135,7 +151,13 @@ mod tests {
             for_up(dir.path().to_owned(), dir.path(), args).unwrap_err().message
         };
         assert!(up().contains("no such file"), "{}", up());
-        for (text, named) in [("slot = 3", "slot"), ("slots = -1", "-1"), ("slots", "my.toml")] {
+        for (text, named) in [
+            ("slot = 3", "slot"),
+            ("slots = -1", "-1"),
+            ("slots", "my.toml"),
+            ("data-dir = '/x'", "--data-dir"),
+            ("[job]\nlease-ttl = 'soon'", "line 2"),
+        ] {
             std::fs::write(&path, text).unwrap();
             assert!(up().contains(named), "{}", up());
         }
@@ -147,11 +169,11 @@ mod tests {
         let mut global = Global::default();
         assert!(around.data_dir(&global).is_err());
         around.home = Some("/home/me".into());
-        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/home/me/.local/share/outlast"));
-        around.data_home = Some("relative".into());
-        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/home/me/.local/share/outlast"));
-        around.data_home = Some("/data".into());
-        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/data/outlast"));
+        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/home/me/.local/state/outlast"));
+        around.state_home = Some("relative".into());
+        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/home/me/.local/state/outlast"));
+        around.state_home = Some("/state".into());
+        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/state/outlast"));
         global.data_dir = Some("here".into());
         assert_eq!(around.data_dir(&global).unwrap(), Path::new("/work/here"));
     }

@@ -78,8 +78,8 @@ pub async fn connect_or_embed(
         if client.is_there().await {
             return Ok(Attached::Daemon(Arc::new(client)));
         }
-        let settings = config::for_embedded(data_dir.to_owned())?;
-        match embedder.start(settings, role).await {
+        let config = config::for_embedded(data_dir.to_owned())?;
+        match embedder.start(config, role).await {
             Ok(node) => return Ok(Attached::Embedded(node)),
             // Another one was faster; it will answer soon, or be gone.
             Err(StartError::InUse(_)) if Instant::now() < until => sleep(IN_USE_POLL).await,
@@ -91,7 +91,9 @@ pub async fn connect_or_embed(
 /// Why a node didn't start, for the user.
 pub fn start_failure(error: StartError) -> Failure {
     match error {
-        StartError::Settings(message) => Failure::usage(message),
+        StartError::Address(message) => {
+            Failure::failed(format!("{message}; choose another address with --listen"))
+        }
         StartError::InUse(message) | StartError::Failed(message) => Failure::failed(message),
     }
 }

@@ -1,12 +1,11 @@
 //! The seam to the node itself, so that everything above it is tested without a network.
 
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use outlast_api::Control;
+use outlast_node::config::Config;
 
 /// A future in a box.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -23,30 +22,15 @@ pub enum Role {
     Passive,
 }
 
-/// How a node is set up.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeSettings {
-    /// Where it keeps everything; may not exist yet.
-    pub data_dir: PathBuf,
-    /// Where to listen; absent: any address, any port.
-    pub listen: Option<SocketAddr>,
-    /// Tickets of nodes to join.
-    pub join: Vec<String>,
-    /// Gridlets to run at a time; absent: one per core.
-    pub slots: Option<u32>,
-    /// Name for people; absent: the host's.
-    pub name: Option<String>,
-}
-
 /// A node didn't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another process uses the data directory.
     #[error("{0}")]
     InUse(String),
-    /// Something in the settings can't be meant: a ticket that is cut.
+    /// An address to listen on is taken, or isn't this machine's.
     #[error("{0}")]
-    Settings(String),
+    Address(String),
     /// The disk or the network refused.
     #[error("{0}")]
     Failed(String),
@@ -68,9 +52,5 @@ pub trait Node: Send + Sync {
 /// Starts nodes.
 pub trait Embedder: Send + Sync {
     /// Starts a node. Completes once it can be asked, and the socket, if the role has one, is there.
-    fn start(
-        &self,
-        settings: NodeSettings,
-        role: Role,
-    ) -> Boxed<'_, Result<Box<dyn Node>, StartError>>;
+    fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>>;
 }

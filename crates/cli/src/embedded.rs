@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use outlast_api::{Control, ControlSocket};
-use outlast_cli::embed::{Boxed, Embedder, Node, NodeSettings, Role, StartError};
-use outlast_node::config::Options as Settings;
+use outlast_cli::embed::{Boxed, Embedder, Node, Role, StartError};
+use outlast_node::config::Config;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -23,37 +23,23 @@ struct Server {
 }
 
 impl Embedder for Here {
-    fn start(
-        &self,
-        settings: NodeSettings,
-        role: Role,
-    ) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
+    fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
         Box::pin(async move {
-            let data_dir = settings.data_dir.clone();
-            // A node that goes away with its job takes no fixed port from one that stays.
-            let any_port = || std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-            let listen = settings.listen.or_else(|| (role == Role::Embedded).then(any_port));
-            let settings = Settings {
-                data_dir: Some(settings.data_dir),
-                listen: listen.map(|address| vec![address]),
-                join: Some(settings.join),
-                slots: settings.slots,
-                name: settings.name,
-            };
-            let config =
-                settings.resolve(|_| None).map_err(|e| StartError::Settings(e.to_string()))?;
             let options =
                 outlast_node::Options { passive: role == Role::Passive, ..Default::default() };
             let node = outlast_node::Node::start(&config, options).await.map_err(|e| match e {
                 outlast_node::StartError::InUse(why) => StartError::InUse(why.to_string()),
+                outlast_node::StartError::Address(why) => StartError::Address(why.to_string()),
                 outlast_node::StartError::Failed(why) => StartError::Failed(format!("{why:#}")),
             })?;
             let server = if role == Role::Passive {
                 None
             } else {
-                let path = data_dir.join(outlast_api::SOCKET_NAME);
+                let path = config.data_dir.join(outlast_api::SOCKET_NAME);
                 match ControlSocket::bind(&path) {
-                    Ok(socket) => Some(Server::start(socket, Arc::<outlast_node::Node>::clone(&node))),
+                    Ok(socket) => {
+                        Some(Server::start(socket, Arc::<outlast_node::Node>::clone(&node)))
+                    }
                     Err(error) => {
                         node.stop(false, None).await;
                         node.stopped().await;

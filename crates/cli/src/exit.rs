@@ -85,7 +85,7 @@ impl From<ApiError> for Failure {
             ErrorCode::NotFound | ErrorCode::Conflict => Exit::NO_JOB,
             ErrorCode::Unavailable => Exit::NO_DAEMON,
             ErrorCode::Timeout => Exit::TIMEOUT,
-            ErrorCode::Unsupported | ErrorCode::Internal => Exit::FAILED,
+            ErrorCode::WrongState | ErrorCode::Unsupported | ErrorCode::Internal => Exit::FAILED,
         };
         Self::new(exit, error.message)
     }

@@ -1,6 +1,4 @@
-//! Numbers as people read and write them.
-
-use std::time::Duration;
+//! Numbers as people read them.
 
 /// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`. What is no length of time: `-`.
 pub fn duration(seconds: f64) -> String {
@@ -101,39 +99,6 @@ pub fn tame(text: &str) -> String {
     text.chars().map(replace).collect()
 }
 
-/// Reads `90`, `90s`, `5m`, `1h30m`, `250ms`, `1.5h`.
-///
-/// # Errors
-/// Says what was expected.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let error = || format!("expected a time such as 90s, 5m or 1h30m, found `{text}`");
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| error());
-    }
-    let mut seconds = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(error)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| error())?;
-        rest = &rest[digits..];
-        let unit_end = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let unit = match &rest[..unit_end] {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" | "min" => 60.0,
-            "h" => 3600.0,
-            "d" => 86_400.0,
-            _ => return Err(error()),
-        };
-        seconds += number * unit;
-        rest = &rest[unit_end..];
-    }
-    if text.is_empty() {
-        return Err(error());
-    }
-    Duration::try_from_secs_f64(seconds).map_err(|_| error())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,23 +162,5 @@ mod tests {
     #[test]
     fn control_characters_dont_reach_the_terminal() {
         assert_eq!(tame("a\u{1b}[31mb\nc"), "a\u{fffd}[31mb\nc");
-    }
-
-    #[test]
-    fn durations_are_read() {
-        for (text, millis) in [
-            ("90", 90_000),
-            ("1.5", 1500),
-            ("90s", 90_000),
-            ("5m", 300_000),
-            ("1h30m", 5_400_000),
-            ("250ms", 250),
-            ("0.5h", 1_800_000),
-        ] {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for bad in ["", "s", "5 m", "-1", "5x", "1e300d", "1..2s", "NaN", "inf", "5m3"] {
-            assert!(parse_duration(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -82,7 +82,10 @@ impl Progress {
 /// How far a job is, in a line.
 pub fn describe(job: &JobSummary) -> String {
     if job.state == JobState::Queued {
-        return "queued".to_owned();
+        return match &job.waiting_for {
+            Some(what) => format!("queued: {what}"),
+            None => "queued".to_owned(),
+        };
     }
     let mut text = format!(
         "{}: {} of {}, {} of {} accepted",
@@ -95,7 +98,9 @@ pub fn describe(job: &JobSummary) -> String {
     if job.answers_rejected > 0 {
         text.push_str(&format!(", {} rejected", job.answers_rejected));
     }
-    if let Some(eta) = job.eta_s.filter(|_| job.state == JobState::Running) {
+    if let Some(what) = &job.waiting_for {
+        text.push_str(&format!("; {what}"));
+    } else if let Some(eta) = job.eta_s.filter(|_| job.state == JobState::Running) {
         text.push_str(&format!(", about {} left", human::duration(eta)));
     }
     text
@@ -103,6 +108,9 @@ pub fn describe(job: &JobSummary) -> String {
 
 /// The same beside a bar: fits into 80 columns.
 fn beside_bar(job: &JobSummary) -> String {
+    if let Some(what) = &job.waiting_for {
+        return format!("{}: {what}", job.state.as_str());
+    }
     if job.state != JobState::Running {
         return job.state.as_str().to_owned();
     }
@@ -132,6 +140,7 @@ struct Last {
     rejected: u64,
     part: u64,
     accepted: u32,
+    waits: bool,
 }
 
 impl Lines {
@@ -143,10 +152,12 @@ impl Lines {
             rejected: job.answers_rejected,
             part,
             accepted: job.cells_accepted,
+            waits: job.waiting_for.is_some(),
         };
         let worth = !job.state.ended()
             && self.last.is_none_or(|last| {
                 last.state != this.state
+                    || last.waits != this.waits
                     || last.rejected != this.rejected
                     || last.part != this.part
                     || (last.accepted != this.accepted && now >= last.at + LINE_EVERY)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 use outlast_api::types::{
-    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Proof, Schedule, WrongAnswer,
+    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Schedule, WrongAnswer,
 };
 
 use crate::human;
@@ -181,22 +181,14 @@ fn node_name(name: &str, id: &str) -> String {
 
 /// Who was wrong, where, and how it was found out.
 pub fn wrong(wrong: &WrongAnswer) -> String {
-    let proof = match wrong.proof {
-        Proof::Vote => "outvoted",
-        Proof::Sample => "contradicts a sample computed here",
-        Proof::Invalid => "no result at all",
-    };
-    let mut text = format!(
-        "{}: gridlet {}, {} wrong, the first at {}: {proof}",
+    format!(
+        "{}: gridlet {}, {} ({}): {}",
         node_name(&wrong.name, &wrong.node),
         wrong.gridlet,
+        wrong.area,
         human::count(wrong.cells.into(), "cell"),
-        wrong.first,
-    );
-    if let Some(detail) = &wrong.detail {
-        let _ = write!(text, " ({detail})");
-    }
-    text
+        wrong.reason,
+    )
 }
 
 /// `show`.
@@ -214,6 +206,9 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     if let Some(error) = &job.error {
         lines.push(("error", error.message.clone()));
     }
+    if let Some(what) = &job.waiting_for {
+        lines.push(("waits", what.clone()));
+    }
     if let Some(exit) = job.exit {
         lines.push(("exit code", exit.to_string()));
     }
@@ -227,8 +222,8 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     verification(&mut text, detail);
 
     text.push_str("\nworkers\n");
-    let header = ["NODE", "NAME", "LEASES", "ANSWERED", "ACCEPTED", "WRONG"];
-    let mut grid = Grid::new(width, &header, 1);
+    let header = ["NODE", "NAME", "LEASES", "ANSWERED", "ACCEPTED", "WRONG", "FAILED", "OUT"];
+    let mut grid = Grid::new(width, &header, 7);
     for worker in &detail.workers {
         grid.row(vec![
             human::short_id(&worker.node).to_owned(),
@@ -237,9 +232,11 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
             worker.answered.to_string(),
             worker.accepted.to_string(),
             worker.wrong.to_string(),
+            worker.failures.to_string(),
+            worker.out.as_deref().map_or_else(|| "-".to_owned(), |why| short(why, CELL_CHARS)),
         ]);
     }
-    text.push_str(&grid.right(&[2, 3, 4, 5]).finish());
+    text.push_str(&grid.right(&[2, 3, 4, 5, 6]).finish());
 
     if !detail.gridlets.is_empty() {
         text.push('\n');
@@ -295,9 +292,16 @@ fn verification(text: &mut String, detail: &JobDetail) {
         (
             "  leases",
             format!(
-                "{} lost, {} came too late and dropped",
-                stats.expired_leases,
-                human::count(stats.late_answers, "answer")
+                "{} lost, {} refused, {} granted beside a slow one",
+                stats.expired_leases, stats.refused_leases, stats.rival_leases
+            ),
+        ),
+        (
+            "  dropped",
+            format!(
+                "{} that came too late, {} that came twice",
+                human::count(stats.late_answers, "answer"),
+                stats.duplicate_answers
             ),
         ),
     ];

@@ -8,7 +8,9 @@ use std::time::Duration;
 use outlast_api::types::*;
 use outlast_api::{Answer, ApiError, Control};
 
-use crate::embed::{Boxed, Embedder, Node, NodeSettings, Role, StartError};
+use outlast_node::config::Config;
+
+use crate::embed::{Boxed, Embedder, Node, Role, StartError};
 
 pub(crate) const JOB: &str = "00000000000000ab";
 
@@ -31,6 +33,7 @@ pub(crate) fn summary() -> JobSummary {
         eta_s: Some(4.0),
         exit: None,
         error: None,
+        waiting_for: None,
         notes: Vec::new(),
         files: Vec::new(),
     }
@@ -67,16 +70,19 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
             samples_failed: 1,
             samples_unavailable: 0,
             late_answers: 2,
+            duplicate_answers: 3,
             expired_leases: 1,
+            refused_leases: 4,
+            rival_leases: 1,
         },
         wrong: vec![WrongAnswer {
             node: "efab".repeat(16),
             name: "liar\u{1b}[2J".to_owned(),
             gridlet: 4,
             cells: 2,
-            first: "pixels 0..32 × 0..64".to_owned(),
+            area: "pixels 0..32 x 0..64".to_owned(),
             proof: Proof::Sample,
-            detail: None,
+            reason: "contradicts a sample computed by the submitter".to_owned(),
         }],
         workers: vec![
             WorkerRow {
@@ -86,6 +92,8 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
                 answered: 60,
                 accepted: 60,
                 wrong: 0,
+                failures: 1,
+                out: None,
             },
             WorkerRow {
                 node: "efab".repeat(16),
@@ -94,11 +102,13 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
                 answered: 2,
                 accepted: 0,
                 wrong: 2,
+                failures: 0,
+                out: Some("blacklisted".to_owned()),
             },
         ],
         gridlets: vec![GridletRow {
             id: 4,
-            atoms: "pixels 0..32 × 0..64".to_owned(),
+            atoms: "pixels 0..32 x 0..64".to_owned(),
             cells: 4,
             accepted: 2,
             attempts: 2,
@@ -248,6 +258,14 @@ impl Control for Script {
         Box::pin(async move { Ok(JobSummary { state: JobState::Cancelled, ..self.find(job)? }) })
     }
 
+    fn retry<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary> {
+        self.call("retry");
+        Box::pin(async move {
+            self.refuse.clone().map_or(Ok(()), Err)?;
+            Ok(JobSummary { state: JobState::Merging, ..self.find(job)? })
+        })
+    }
+
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         self.call("preview");
         Box::pin(async move {
@@ -275,6 +293,13 @@ impl Control for Script {
     fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()> {
         self.call(format!("join {ticket}"));
         Box::pin(async { Ok(()) })
+    }
+
+    fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {
+        self.call(format!("pardon {node}"));
+        Box::pin(async {
+            self.refuse.clone().map_or_else(|| Ok(Pardoned { node: "efab".repeat(16) }), Err)
+        })
     }
 }
 
@@ -323,7 +348,7 @@ impl Node for ScriptNode {
 }
 
 impl Embedder for Embedders {
-    fn start(&self, _: NodeSettings, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
+    fn start(&self, _: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
         Box::pin(async move {
             if let Some(error) = self.errors.lock().unwrap().pop_front() {
                 return Err(error);

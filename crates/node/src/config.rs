@@ -4,12 +4,17 @@
 //! what the command line and the environment say. Layers are laid [`over`](Options::over) each other and
 //! resolved once, into a [`Config`] that has been checked.
 
+mod times;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use outlast_types::{Ticket, TicketError};
 use serde::Deserialize;
+
+pub use times::{JobTimes, MembershipTimes, Span, parse_duration};
 
 /// The port that nodes listen on if nobody says otherwise. If it is taken, that is an error: a
 /// ticket that was handed out has to stay true.
@@ -38,6 +43,10 @@ pub struct Options {
     pub slots: Option<u32>,
     /// A name for people.
     pub name: Option<String>,
+    /// The pace of the job protocol.
+    pub job: JobTimes,
+    /// The pace of membership.
+    pub membership: MembershipTimes,
 }
 
 /// A node's settings, checked.
@@ -53,6 +62,10 @@ pub struct Config {
     pub slots: Option<u32>,
     /// A name for people; `None`: the host's.
     pub name: Option<String>,
+    /// Times and bounds of the job protocol.
+    pub job: outlast_job::Settings,
+    /// Times of membership.
+    pub membership: outlast_overlay::Settings,
 }
 
 /// Settings that can't be meant.
@@ -106,6 +119,16 @@ pub enum ConfigError {
         /// What was said.
         found: u64,
     },
+    /// A time that is out of range, or doesn't fit to another one.
+    #[error("{setting}: expected {expected}, found {found:?}")]
+    Time {
+        /// The setting, with its section.
+        setting: String,
+        /// What is possible.
+        expected: String,
+        /// What was said.
+        found: Duration,
+    },
 }
 
 impl Options {
@@ -133,6 +156,8 @@ impl Options {
             join: self.join.or(below.join),
             slots: self.slots.or(below.slots),
             name: self.name.or(below.name),
+            job: self.job.over(below.job),
+            membership: self.membership.over(below.membership),
         }
     }
 
@@ -156,12 +181,16 @@ impl Options {
         let ticket = |ticket: String| {
             ticket.parse().map_err(|source| ConfigError::Ticket { ticket, source })
         };
+        let (job, membership) = (self.job.resolve()?, self.membership.resolve()?);
+        times::check(&job, &membership)?;
         Ok(Config {
             data_dir,
             listen,
             join: join.into_iter().map(ticket).collect::<Result<_, _>>()?,
             slots: self.slots,
             name: self.name.filter(|name| !name.is_empty()),
+            job,
+            membership,
         })
     }
 }

@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use outlast_api::control::{Answer, Control};
 use outlast_api::types::{
-    DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
-    LogEntry, NodeRow, NodeState, NodeStatus, OutputName, OutputPart, Page, PreviewFile, Proof,
-    Schedule, VerificationPolicy, VerificationSpec, VerificationStats, WorkerRow, WrongAnswer,
+    DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
+    OutputPart, Page, Pardoned, PreviewFile, Schedule, VerificationSpec,
 };
 use outlast_api::{ApiError, ErrorCode};
 use outlast_gridlet::{Content, Results as _};
-use outlast_job::{Coordinator, End, Input, Peer, Phase, Report};
+use outlast_job::{Coordinator, End, Input, Peer, Phase};
 use outlast_overlay::{Card, State};
 use outlast_types::{CellId, JobId, NodeId, Time};
 use outlast_verify::Policy;
 
 use crate::jobs::JobFiles;
-use crate::kernel::{Event, describe_end};
+use crate::kernel::Event;
 use crate::node::Node;
+use crate::view::{detail, node_rows, summary};
 
 /// How long the API waits for the kernel; longer means that it waits for the disk.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -138,190 +138,6 @@ fn policy(spec: &VerificationSpec) -> Result<Policy, ApiError> {
     Ok(policy)
 }
 
-fn summary(job: &JobFiles, report: &Report) -> JobSummary {
-    let mut notes = job.manager.notes();
-    let (mut files, mut exit, mut error) = (Vec::new(), None, None);
-    let state = match &report.phase {
-        Phase::Running if report.cells_accepted == 0 && report.leases == 0 => JobState::Queued,
-        Phase::Running => JobState::Running,
-        Phase::Merging => JobState::Merging,
-        Phase::Ended(end) => {
-            let (state, kind) = match end {
-                End::Done(merged) => {
-                    files.clone_from(&merged.files);
-                    notes.extend(merged.notes.iter().cloned());
-                    exit = Some(merged.exit);
-                    (JobState::Done, None)
-                }
-                End::Failed(_) => (JobState::Failed, Some(FailureKind::Program)),
-                End::NoProgram(_) => (JobState::Failed, Some(FailureKind::NoProgram)),
-                End::Unwritten(_) => (JobState::Failed, Some(FailureKind::Output)),
-                End::Cancelled => (JobState::Cancelled, None),
-            };
-            error = kind.map(|kind| JobFailure {
-                kind,
-                message: describe_end(end).trim_start_matches("failed: ").to_owned(),
-            });
-            state
-        }
-    };
-    notes.extend(report.trouble.clone());
-    if let Some(why) = &report.sample_trouble {
-        notes.push(format!("samples can't be computed here: {why}"));
-    }
-    JobSummary {
-        id: job.id.to_string(),
-        name: job.record.name.clone(),
-        app: job.record.app.clone(),
-        command: job.record.command.argv.clone(),
-        state,
-        created: report.created.as_micros() / 1_000_000,
-        elapsed_s: report.elapsed.as_secs_f64(),
-        version: report.version,
-        gridlets_total: report.gridlets,
-        gridlets_done: report.gridlets_done,
-        cells_total: report.cells,
-        cells_accepted: report.cells_accepted,
-        answers_rejected: report.rejected,
-        running_leases: report.leases,
-        eta_s: report.eta.map(|eta| eta.as_secs_f64()),
-        exit,
-        error,
-        notes,
-        files,
-    }
-}
-
-/// Names of nodes for people, from the members' ads.
-fn name_of(peer: &Peer, node: NodeId) -> String {
-    if node == peer.me() {
-        return peer.ad().name;
-    }
-    peer.membership().member(&node).map(|member| member.ad.name.clone()).unwrap_or_default()
-}
-
-fn detail(
-    job: &JobFiles,
-    coordinator: &Coordinator,
-    peer: &Peer,
-    now: Time,
-    page: Page,
-) -> JobDetail {
-    let report = coordinator.report(now);
-    let grid = job.manager.grid();
-    let atoms = |cell: CellId| {
-        let ranges = grid.atoms_of(cell).ranges;
-        let text: Vec<String> =
-            ranges.iter().map(|range| format!("{}..{}", range.start, range.end)).collect();
-        format!("{}s {}", job.manager.atom(), text.join(" x "))
-    };
-    let wrong = coordinator.wrong().into_iter().map(|wrong| {
-        let proof = match wrong.proof.as_str() {
-            text if text.starts_with("no valid") => Proof::Invalid,
-            text if text.starts_with("outvoted") => Proof::Vote,
-            _ => Proof::Sample,
-        };
-        WrongAnswer {
-            node: wrong.node.to_string(),
-            name: name_of(peer, wrong.node),
-            gridlet: wrong.gridlet.0,
-            cells: wrong.cells as u32,
-            first: atoms(wrong.first),
-            proof,
-            detail: Some(wrong.proof),
-        }
-    });
-    let workers = coordinator.workers().into_iter().map(|worker| WorkerRow {
-        node: worker.node.to_string(),
-        name: name_of(peer, worker.node),
-        leases: worker.granted,
-        answered: worker.answers,
-        accepted: worker.right,
-        wrong: worker.wrong,
-    });
-    let gridlets = coordinator.gridlets(page.offset, page.limit).into_iter().map(|gridlet| {
-        let first = job.manager.gridlets()[gridlet.id.index()].cells.clone();
-        let first = grid.cells_in(&first).next().unwrap_or_default();
-        GridletRow {
-            id: gridlet.id.0,
-            atoms: atoms(first),
-            cells: gridlet.cells,
-            accepted: gridlet.accepted,
-            attempts: gridlet.workers.len() as u32,
-            running_on: gridlet.workers.iter().map(|node| name_of(peer, *node)).collect(),
-        }
-    });
-    let stats = report.verification;
-    JobDetail {
-        policy: VerificationPolicy {
-            quorum: report.policy.quorum.into(),
-            max_answers: report.policy.max_answers.into(),
-            samples: report.policy.samples.into(),
-            schedule: match report.policy.schedule {
-                outlast_verify::Schedule::Incremental => Schedule::Incremental,
-                outlast_verify::Schedule::AllAtOnce => Schedule::AllAtOnce,
-            },
-        },
-        verification: VerificationStats {
-            answers: stats.answers,
-            accepted_by_quorum: stats.accepted_quorum + stats.accepted_sampled,
-            accepted_trusted: stats.accepted_trusted,
-            samples_passed: stats.samples_passed,
-            samples_failed: stats.samples_failed,
-            samples_unavailable: stats.samples_unavailable,
-            late_answers: report.late,
-            expired_leases: report.expired,
-        },
-        wrong: wrong.collect(),
-        workers: workers.collect(),
-        gridlets: gridlets.collect(),
-        summary: summary(job, &report),
-    }
-}
-
-fn node_rows(peer: &Peer, now: Time) -> Vec<NodeRow> {
-    let row = |node: NodeId, ad: &outlast_types::Ad, state, addresses: Vec<String>, seen| {
-        let history = peer.ledger().history(&node);
-        NodeRow {
-            id: node.to_string(),
-            name: ad.name.clone(),
-            version: ad.version.clone(),
-            addresses,
-            state,
-            draining: ad.draining,
-            slots: ad.slots,
-            free: ad.free,
-            cores: ad.cores,
-            load: f64::from(ad.load_milli) / 1000.0,
-            memory_bytes: ad.memory_bytes,
-            flops: ad.flops,
-            credibility: if state == NodeState::Myself {
-                1.0
-            } else {
-                peer.ledger().credibility(&node)
-            },
-            right: history.right,
-            wrong: history.outvoted + history.sampled_wrong,
-            blacklisted: history.blacklisted,
-            last_seen_s: seen,
-        }
-    };
-    let text = |addresses: &[std::net::SocketAddr]| -> Vec<String> {
-        addresses.iter().map(ToString::to_string).collect()
-    };
-    let mut rows = vec![row(peer.me(), &peer.ad(), NodeState::Myself, Vec::new(), None)];
-    rows.extend(peer.membership().members().map(|member| {
-        let state = match member.state {
-            State::Alive => NodeState::Alive,
-            State::Suspect => NodeState::Suspect,
-            State::Lost | State::Left => NodeState::Gone,
-        };
-        let seen = now.since(member.last_heard).as_secs_f64();
-        row(member.card.node, &member.ad, state, text(&member.card.addresses), Some(seen))
-    }));
-    rows
-}
-
 impl Control for Node {
     fn status(&self) -> Answer<'_, NodeStatus> {
         Box::pin(async move {
@@ -431,6 +247,24 @@ impl Control for Node {
         })
     }
 
+    fn retry<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary> {
+        Box::pin(async move {
+            let files = self.find(job)?;
+            let unwritten = |coordinator: &Coordinator, _: &Peer, _| {
+                matches!(coordinator.phase(), Phase::Ended(End::Unwritten(_)))
+            };
+            if !self.with_coordinator(files.id, unwritten).await? {
+                let state = self.summary(&files).await?.state.as_str();
+                return Err(ApiError::wrong_state(format!(
+                    "job {} is {state}; only a job whose output couldn't be written can be retried",
+                    files.id
+                )));
+            }
+            self.shared.kernel.send(Event::Input(Input::Retry(files.id))).await;
+            self.summary(&files).await
+        })
+    }
+
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         Box::pin(async move {
             let files = self.find(job)?;
@@ -472,6 +306,32 @@ impl Control for Node {
             let contact = Card { node: ticket.node, addresses: ticket.addresses, incarnation: 0 };
             self.shared.kernel.send(Event::Input(Input::Join(vec![contact]))).await;
             Ok(())
+        })
+    }
+
+    fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {
+        Box::pin(async move {
+            let prefix = node.to_ascii_lowercase();
+            let mut listed: Vec<NodeId> = self
+                .ask(|peer, _| {
+                    let listed = peer.ledger().iter().filter(|(_, history)| history.blacklisted);
+                    listed.map(|(node, _)| *node).collect()
+                })
+                .await?;
+            listed.retain(|node| node.to_string().starts_with(&prefix));
+            match listed.as_slice() {
+                [only] => {
+                    self.shared.kernel.send(Event::Input(Input::Pardon(*only))).await;
+                    Ok(Pardoned { node: only.to_string() })
+                }
+                [] => Err(ApiError::not_found(format!(
+                    "no node on the blacklist has a key that begins with `{node}`"
+                ))),
+                more => Err(ApiError::conflict(format!(
+                    "`{node}` may mean any of {} nodes on the blacklist",
+                    more.len()
+                ))),
+            }
         })
     }
 }

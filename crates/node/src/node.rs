@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use outlast_gridlet::Registry;
-use outlast_job::{Effect, Input, Peer, Recovered, Settings};
+use outlast_job::{Effect, Input, Peer, Recovered};
 use outlast_os::FolderLock;
 use outlast_overlay::Card;
 use outlast_types::{Ad, Hash, NodeId, Ticket, Time, limits, wire};
@@ -27,7 +27,7 @@ use crate::kernel::{Clock, EVENTS, Event, Kernel, Loop, Watchers, read_jobs};
 use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
 use crate::store::Store;
 use crate::transport::{
-    BoxFuture, FetchError, IrohTransport, NodeKey, Transport, TransportOptions,
+    BoxFuture, FetchError, IrohTransport, NodeKey, Transport, TransportError, TransportOptions,
 };
 
 /// How often the node looks again at its load and disk.
@@ -47,21 +47,11 @@ pub struct Options {
     pub passive: bool,
     /// Changes how steps are run.
     pub wrap_executor: Option<WrapExecutor>,
-    /// Times and bounds of the job protocol.
-    pub settings: Settings,
-    /// Times and bounds of membership.
-    pub overlay: outlast_overlay::Settings,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            registry: outlast_gridlet::apps::registry(),
-            passive: false,
-            wrap_executor: None,
-            settings: Settings::default(),
-            overlay: outlast_overlay::Settings::default(),
-        }
+        Self { registry: outlast_gridlet::apps::registry(), passive: false, wrap_executor: None }
     }
 }
 
@@ -71,9 +61,12 @@ pub enum StartError {
     /// Another process uses the data directory.
     #[error(transparent)]
     InUse(outlast_os::LockError),
+    /// An address to listen on is taken, or isn't this machine's.
+    #[error(transparent)]
+    Address(TransportError),
     /// The disk or the network refused.
     #[error("{0:#}")]
-    Failed(#[from] anyhow::Error),
+    Failed(anyhow::Error),
 }
 
 /// A running node. It stops when told ([`Node::stop`]) or left ([`Node::stopped`]).
@@ -94,12 +87,19 @@ impl Node {
     pub async fn start(config: &Config, options: Options) -> Result<Arc<Self>, StartError> {
         let data_dir = &config.data_dir;
         std::fs::create_dir_all(data_dir)
-            .with_context(|| format!("creating {}", data_dir.display()))?;
+            .with_context(|| format!("creating {}", data_dir.display()))
+            .map_err(StartError::Failed)?;
         let lock = outlast_os::lock_folder(data_dir).map_err(|error| match error {
             outlast_os::LockError::Taken { .. } => StartError::InUse(error),
             other => StartError::Failed(other.into()),
         })?;
-        Ok(Self::start_locked(config, options, lock).await?)
+        Self::start_locked(config, options, lock).await.map_err(|error| {
+            match error.downcast::<TransportError>() {
+                Ok(error @ TransportError::Bind { .. }) => StartError::Address(error),
+                Ok(error) => StartError::Failed(error.into()),
+                Err(error) => StartError::Failed(error),
+            }
+        })
     }
 
     async fn start_locked(
@@ -170,15 +170,8 @@ impl Node {
         };
         let ledger = read_ledger(&shared)?;
         let placement = Box::new(outlast_broker::Flops);
-        let peer = Peer::new(
-            card,
-            offer,
-            options.settings.clone(),
-            options.overlay,
-            placement,
-            ledger,
-            now,
-        );
+        let peer =
+            Peer::new(card, offer, config.job.clone(), config.membership, placement, ledger, now);
         let mut kernel = Loop {
             shared: Arc::clone(&shared),
             peer,
@@ -216,7 +209,7 @@ impl Node {
         if !options.passive {
             tokio::spawn(keep_offering(config.clone(), slots, Arc::clone(&shared), done.clone()));
         }
-        let drain_ttl = options.settings.drain_ttl;
+        let drain_ttl = config.job.drain_ttl;
         let started = Instant::now();
         Ok(Arc::new(Self { shared, registry, started, drain_ttl, done, _lock: lock }))
     }

@@ -13,6 +13,7 @@ pub(crate) struct Fake {
     pub(crate) submitted: Mutex<Vec<JobSpec>>,
     pub(crate) downs: Mutex<Vec<DownRequest>>,
     pub(crate) tickets: Mutex<Vec<String>>,
+    pub(crate) pardoned: Mutex<Vec<String>>,
     pub(crate) pages: Mutex<Vec<Page>>,
     pub(crate) version: watch::Sender<u64>,
     pub(crate) stdout: Vec<u8>,
@@ -25,6 +26,7 @@ impl Fake {
             submitted: Mutex::default(),
             downs: Mutex::default(),
             tickets: Mutex::default(),
+            pardoned: Mutex::default(),
             pages: Mutex::default(),
             version: watch::Sender::new(1),
             stdout: b"hello\n".to_vec(),
@@ -59,6 +61,7 @@ impl Fake {
             eta_s: Some(4.0),
             exit: None,
             error: None,
+            waiting_for: None,
             notes: vec!["a note".to_owned()],
             files: Vec::new(),
         }
@@ -79,9 +82,9 @@ impl Fake {
                 name: "liar".to_owned(),
                 gridlet: 4,
                 cells: 2,
-                first: "pixels 0..32 × 0..32".to_owned(),
+                area: "pixels 0..32 x 0..32".to_owned(),
                 proof: Proof::Sample,
-                detail: None,
+                reason: "contradicts a sample".to_owned(),
             }],
             workers: vec![WorkerRow { name: "worker".to_owned(), ..WorkerRow::default() }],
             gridlets: vec![GridletRow {
@@ -180,6 +183,13 @@ impl Control for Fake {
         })
     }
 
+    fn retry<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary> {
+        Box::pin(async move {
+            self.check(job)?;
+            Err(ApiError::wrong_state("its output is written"))
+        })
+    }
+
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         Box::pin(async move {
             self.check(job)?;
@@ -207,6 +217,13 @@ impl Control for Fake {
         Box::pin(async move {
             self.tickets.lock().unwrap().push(ticket.to_owned());
             Ok(())
+        })
+    }
+
+    fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {
+        Box::pin(async move {
+            self.pardoned.lock().unwrap().push(node.to_owned());
+            Ok(Pardoned { node: "ef".repeat(32) })
         })
     }
 }

@@ -91,6 +91,13 @@ async fn every_request_arrives_and_its_answer_comes_back() {
     let request = DownRequest { drain: true, timeout_s: 2.5 };
     client.down(request).await.unwrap();
     assert_eq!(*fake.downs.lock().unwrap(), [request]);
+    let refused = client.retry("00").await.unwrap_err();
+    assert_eq!(
+        (refused.code, refused.message.as_str()),
+        (ErrorCode::WrongState, "its output is written")
+    );
+    assert_eq!(client.pardon("ef").await.unwrap().node, "ef".repeat(32));
+    assert_eq!(*fake.pardoned.lock().unwrap(), ["ef"]);
     client.join("a ticket").await.unwrap();
     assert_eq!(*fake.tickets.lock().unwrap(), ["a ticket"]);
 }
@@ -101,6 +108,7 @@ async fn an_error_keeps_its_code_and_message() {
         ErrorCode::BadRequest,
         ErrorCode::NotFound,
         ErrorCode::Conflict,
+        ErrorCode::WrongState,
         ErrorCode::TooLarge,
         ErrorCode::Unavailable,
         ErrorCode::Timeout,
@@ -319,7 +327,9 @@ async fn the_description_has_every_route() {
         "get /v1/jobs/{job}/logs",
         "get /v1/jobs/{job}/output/{name}",
         "get /v1/jobs/{job}/preview",
+        "post /v1/jobs/{job}/retry",
         "get /v1/jobs/{job}/wait",
+        "post /v1/pardon",
         "get /v1/nodes",
         "get /v1/status",
     ];

@@ -128,16 +128,18 @@ fn help_tells_commands_and_exit_codes() {
           show     Tell all about a job: how it was verified, who was wrong and where
           logs     Print what happened to a job, or what its program wrote
           cancel   End a job
+          retry    Write the output of a job again that couldn't be written
           preview  Write what is accepted so far as a picture or text
           nodes    List the nodes of the grid
           status   Tell how the daemon is, and its ticket
           join     Bring the daemon into the grid of another node
+          pardon   Take a node off the blacklist, which `outlast nodes` shows
           down     End the daemon: it hands back its work, says goodbye and goes
           help     Print this message or the help of the given subcommand(s)
 
         Options:
               --data-dir <DIR>
-                  Where the node keeps its key, jobs and files [default: ~/.local/share/outlast]
+                  Where the node keeps its key, jobs and files [default: ~/.local/state/outlast]
 
                   [env: OUTLAST_DATA_DIR]
 
@@ -184,7 +186,7 @@ fn help_of_run() {
 
         Options:
               --data-dir <DIR>  Where the node keeps its key, jobs and files [default:
-                                ~/.local/share/outlast] [env: OUTLAST_DATA_DIR]
+                                ~/.local/state/outlast] [env: OUTLAST_DATA_DIR]
               --json            Print JSON instead of text
           -q, --quiet           Say nothing but errors
           -v, --verbose...      Log more; twice: still more (OUTLAST_LOG chooses exactly)
@@ -210,6 +212,7 @@ fn help_of_run() {
 
         Verification:
               --replication <N>  Answers from different nodes that have to agree
+              --max-answers <N>  Answers to ask for at most before a part is given up or computed here
               --samples <N>      Samples per gridlet that this machine computes itself
               --schedule <WHEN>  When to hand out replicas [possible values: incremental, all-at-once]
     "#]].assert_eq(&trimmed(&run.render_help().to_string()));

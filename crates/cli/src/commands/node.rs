@@ -7,7 +7,7 @@ use outlast_api::{Client, ErrorCode};
 use tokio::time::{Instant, sleep};
 
 use super::Context;
-use crate::args::{DownArgs, JoinArgs, UpArgs};
+use crate::args::{DownArgs, JoinArgs, PardonArgs, UpArgs};
 use crate::config;
 use crate::connect;
 use crate::embed::Role;
@@ -25,8 +25,8 @@ const GONE_POLL: Duration = Duration::from_millis(50);
 
 /// `outlast up`.
 pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, Failure> {
-    let settings = config::for_up(context.data_dir.clone(), &context.cwd, args)?;
-    let node = context.embedder.start(settings, Role::Daemon).await;
+    let config = config::for_up(context.data_dir.clone(), &context.cwd, args)?;
+    let node = context.embedder.start(config, Role::Daemon).await;
     let mut node = node.map_err(connect::start_failure)?;
     let mut interrupts = context.interrupts()?;
     let control = node.control();
@@ -89,6 +89,25 @@ pub(super) async fn status(context: &mut Context<'_>) -> Result<Exit, Failure> {
 pub(super) async fn join(context: &mut Context<'_>, args: JoinArgs) -> Result<Exit, Failure> {
     connect::daemon(&context.data_dir).await?.join(&args.ticket).await?;
     context.ui.say("getting in touch; `outlast nodes` tells who is there");
+    Ok(Exit::OK)
+}
+
+/// `outlast pardon`.
+pub(super) async fn pardon(context: &mut Context<'_>, args: PardonArgs) -> Result<Exit, Failure> {
+    let pardoned = connect::daemon(&context.data_dir).await?.pardon(&args.node).await;
+    let pardoned = pardoned.map_err(|error| match error.code {
+        // Of nodes, not of jobs: the exit code for those isn't meant.
+        ErrorCode::NotFound | ErrorCode::Conflict => Failure::failed(error.message),
+        _ => error.into(),
+    })?;
+    if context.ui.json {
+        context.ui.print_json(&pardoned)?;
+    } else {
+        let node = &pardoned.node;
+        context
+            .ui
+            .say(&format!("node {node} gets work again; its next wrong answer lists it anew"));
+    }
     Ok(Exit::OK)
 }
 

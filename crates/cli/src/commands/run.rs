@@ -59,6 +59,17 @@ pub(super) async fn wait(context: &mut Context<'_>, args: WaitArgs) -> Result<Ex
     result
 }
 
+/// `outlast retry`.
+pub(super) async fn retry(context: &mut Context<'_>, args: WaitArgs) -> Result<Exit, Failure> {
+    let mut attached = context.attach(Role::Embedded).await?;
+    let result = match attached.control().retry(&args.job.job).await {
+        Ok(_) => wait_on(context, &mut attached, args).await,
+        Err(error) => Err(error.into()),
+    };
+    attached.stop().await;
+    result
+}
+
 async fn wait_on(
     context: &mut Context<'_>,
     attached: &mut Attached,

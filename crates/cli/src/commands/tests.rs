@@ -133,7 +133,7 @@ async fn run_waits_tells_and_reports() {
         outlast: done after 7.2 s: 12 of 12 gridlets done
         outlast: wrote scene.png
         outlast: 1 lease lost; other nodes went on with the work
-        outlast: caught liar�[2J (efabefabef): gridlet 4, 2 cells wrong, the first at pixels 0..32 × 0..64: contradicts a sample computed here
+        outlast: caught liar�[2J (efabefabef): gridlet 4, pixels 0..32 x 0..64 (2 cells): contradicts a sample computed by the submitter
     "#]].assert_eq(&outcome.err);
     let preview = std::fs::read_to_string(bench.dir.path().join("now.txt")).unwrap();
     assert_eq!(preview, "48 cells");
@@ -204,7 +204,7 @@ async fn failures_have_their_exit_codes() {
 
 #[tokio::test]
 async fn what_needs_a_daemon_says_how_to_get_one() {
-    for line in ["submit -- p", "nodes", "status", "down", "join t"] {
+    for line in ["submit -- p", "nodes", "status", "down", "join t", "pardon ef"] {
         let outcome = Bench::embedded(Script::default()).run(&format!("outlast {line}")).await;
         assert_eq!(outcome.exit(), Exit::NO_DAEMON, "{line}");
         assert!(outcome.message().contains("outlast up"), "{line}: {}", outcome.message());
@@ -360,6 +360,8 @@ async fn tables_come_as_json_too() {
         "wait 00",
         "run -- p",
         "preview 00 -o p",
+        "retry 00",
+        "pardon ef",
     ] {
         let mut bench = Bench::daemon(Script::new([done()]));
         let outcome = bench.run(&format!("outlast --json {line}")).await;
@@ -367,6 +369,36 @@ async fn tables_come_as_json_too() {
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(&outcome.out);
         assert!(parsed.is_ok(), "{line}: {}", outcome.out);
     }
+}
+
+#[tokio::test]
+async fn an_output_that_couldnt_be_written_is_written_again() {
+    let mut failed = JobSummary { state: JobState::Failed, ..done() };
+    let message = "disk full\nfree space and run `outlast retry`".to_owned();
+    failed.error = Some(JobFailure { kind: FailureKind::Output, message: message.clone() });
+    let outcome = Bench::daemon(Script::new([failed])).run("outlast wait 00").await;
+    assert_eq!(outcome.result, Err(Failure::failed(message)));
+
+    let mut bench = Bench::embedded(Script::new([done()]));
+    let outcome = bench.run("outlast retry 00").await;
+    assert_eq!(outcome.result, Ok(Exit::OK));
+    assert!(bench.embedders.script.called("retry") && outcome.err.contains("wrote scene.png"));
+    assert_eq!(*bench.embedders.stopped.lock().unwrap(), 1);
+
+    let refuse = Some(ApiError::wrong_state("job ab is done"));
+    let mut bench = Bench::daemon(Script { refuse, ..Script::default() });
+    assert_eq!(bench.run("outlast retry 00").await.result, Err(Failure::failed("job ab is done")));
+}
+
+#[tokio::test]
+async fn who_is_pardoned_is_told() {
+    let mut bench = Bench::daemon(Script::default());
+    let outcome = bench.run("outlast pardon efab").await;
+    assert_eq!((outcome.result, outcome.out.as_str()), (Ok(Exit::OK), ""));
+    assert!(outcome.err.contains("node efabefab"), "{}", outcome.err);
+    let refuse = Some(ApiError::not_found("no node on the blacklist"));
+    let mut bench = Bench::daemon(Script { refuse, ..Script::default() });
+    assert_eq!(bench.run("outlast pardon 00").await.exit(), Exit::FAILED);
 }
 
 #[tokio::test]

@@ -93,16 +93,17 @@ fn all_about_a_job() {
                    1 sample computed here for each gridlet
           cells    99 answered, accepted 40 by quorum and 8 from trusted nodes, 1 rejected
           samples  11 agreed, 1 contradicted an answer, 0 couldn't be computed
-          leases   1 lost, 2 answers came too late and dropped
-          wrong    liar�[2J (efabefabef): gridlet 4, 2 cells wrong, the first at pixels 0..32 × 0..64: contradicts a sample computed here
+          leases   1 lost, 4 refused, 1 granted beside a slow one
+          dropped  2 answers that came too late, 3 that came twice
+          wrong    liar�[2J (efabefabef): gridlet 4, pixels 0..32 x 0..64 (2 cells): contradicts a sample computed by the submitter
 
         workers
-        NODE        NAME    LEASES  ANSWERED  ACCEPTED  WRONG
-        0123012301  worker       8        60        60      0
-        efabefabef  liar         4         2         0      2
+        NODE        NAME    LEASES  ANSWERED  ACCEPTED  WRONG  FAILED  OUT
+        0123012301  worker       8        60        60      0       1  -
+        efabefabef  liar         4         2         0      2       0  blacklisted
 
         GRIDLET  ACCEPTED  LEASES  RUNNING ON  ATOMS
-              4       2/4       2  worker      pixels 0..32 × 0..64
+              4       2/4       2  worker      pixels 0..32 x 0..64
     "#]].assert_eq(&detail(&testing::detail(job), None));
 }
 
@@ -113,7 +114,7 @@ fn a_report_names_who_was_caught() {
         done after 7.2 s: 12 of 12 gridlets done
         wrote scene.png
         1 lease lost; other nodes went on with the work
-        caught liar�[2J (efabefabef): gridlet 4, 2 cells wrong, the first at pixels 0..32 × 0..64: contradicts a sample computed here"#]].assert_eq(&lines);
+        caught liar�[2J (efabefabef): gridlet 4, pixels 0..32 x 0..64 (2 cells): contradicts a sample computed by the submitter"#]].assert_eq(&lines);
 }
 
 #[test]
