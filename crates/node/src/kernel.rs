@@ -96,10 +96,11 @@ impl Clock {
 
 /// The kernel's own state, moved to its thread.
 pub(crate) struct Loop {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) peer: Peer,
+    // Dropped first: threads that wait to tell something must not be waited for before.
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) frames: mpsc::Receiver<TransportEvent>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) peer: Peer,
     /// Next number of each job's journal.
     pub(crate) sequences: BTreeMap<JobId, u64>,
     /// Of ended jobs, oldest first, to know which to forget.
@@ -421,7 +422,7 @@ impl Loop {
         }
     }
 
-    fn log_record(&self, now: Time, job: JobId, record: &Record) {
+    pub(crate) fn log_record(&self, now: Time, job: JobId, record: &Record) {
         let (node, text) = match record {
             Record::Barred { worker, gridlet, why, .. } => {
                 (Some(*worker), format!("sent no valid result for gridlet {gridlet}: {why}"))

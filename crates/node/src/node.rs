@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use outlast_gridlet::Registry;
-use outlast_job::{Effect, Input, Peer, Recovered};
+use outlast_job::{Effect, Input, Peer, Record, Recovered};
 use outlast_os::FolderLock;
 use outlast_overlay::Card;
 use outlast_types::{Ad, Hash, NodeId, Ticket, Time, limits, wire};
@@ -370,6 +370,9 @@ fn recover(
         let files = Arc::new(JobFiles::new(id, record, Arc::clone(&spec.manager), true));
         kernel.shared.jobs.insert(Arc::clone(&files));
         kernel.sequences.insert(id, next);
+        for record in &records {
+            kernel.log_record(record_time(record, created), id, record);
+        }
         let recovered = Recovered { spec: Arc::new(spec), records };
         let mut out = Vec::new();
         kernel.peer.resume(now, recovered, &mut out);
@@ -392,6 +395,14 @@ fn recover(
     ended.sort();
     kernel.ended = ended.into_iter().map(|(_, id)| id).collect();
     Ok(())
+}
+
+/// When a fact came about, as far as it says so itself.
+fn record_time(record: &Record, created: Time) -> Time {
+    match record {
+        Record::Ended { at, .. } => *at,
+        _ => created,
+    }
 }
 
 /// Nodes to get in touch with: those of the tickets, and those remembered.
