@@ -297,6 +297,9 @@ pub struct VerificationStats {
     pub samples_failed: u64,
     /// Samples that couldn't be computed here.
     pub samples_unavailable: u64,
+    /// Why, of the last one.
+    #[serde(default)]
+    pub sample_trouble: Option<String>,
     /// Answers under an attempt that was superseded; dropped.
     pub late_answers: u64,
     /// Answers that arrived twice.
@@ -379,8 +382,8 @@ pub struct GridletRow {
     pub cells: u32,
     /// Cells that are accepted.
     pub accepted: u32,
-    /// Leases granted for it so far.
-    pub attempts: u32,
+    /// Leases that are out for it now.
+    pub leases: u32,
     /// Who has it now: names, or short keys.
     pub running_on: Vec<String>,
 }

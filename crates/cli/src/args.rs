@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use outlast_api::types::{JobSpec, Param, Schedule, VerificationSpec};
 use outlast_node::config::parse_duration;
 
 use crate::exit::{EXIT_CODES, Failure};
+use crate::human;
 
 /// Programs that outlast the machines they run on.
 ///
@@ -28,14 +30,8 @@ pub struct Cli {
 /// Options that all commands share.
 #[derive(Debug, Default, Args)]
 pub struct Global {
-    /// Where the node keeps its key, jobs and files [default: ~/.local/state/outlast]
-    #[arg(
-        long,
-        global = true,
-        env = "OUTLAST_DATA_DIR",
-        hide_env_values = true,
-        value_name = "DIR"
-    )]
+    /// Where the node keeps its key, jobs and files [default: $OUTLAST_DATA_DIR, else ~/.local/state/outlast]
+    #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print JSON instead of text
     #[arg(long, global = true)]
@@ -273,6 +269,37 @@ pub struct DownArgs {
     /// How long running work may take to end before it is handed back
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub timeout: Duration,
+}
+
+/// The command line that somebody meant who forgot `run` or the dashes before a program.
+pub fn meant(error: &clap::Error, words: &[String]) -> Option<String> {
+    let invalid = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
+    };
+    let (word, middle) = match error.kind() {
+        // clap knows of a similar one.
+        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_some() => {
+            return None;
+        }
+        ErrorKind::InvalidSubcommand => {
+            (invalid(ContextKind::InvalidSubcommand)?, ["run", "--"].as_slice())
+        }
+        ErrorKind::UnknownArgument => (invalid(ContextKind::InvalidArg)?, ["--"].as_slice()),
+        _ => return None,
+    };
+    let at = words.iter().position(|other| other == word)?;
+    let takes_a_program = words[..at].iter().any(|word| word == "run" || word == "submit");
+    if word.starts_with('-')
+        || words.contains(&"--".to_owned())
+        || middle.len() == 1 && !takes_a_program
+    {
+        return None;
+    }
+    let middle = middle.iter().map(|word| (*word).to_owned());
+    let before = std::iter::once("outlast".to_owned()).chain(words[1..at].iter().cloned());
+    let line: Vec<String> = before.chain(middle).chain(words[at..].iter().cloned()).collect();
+    Some(human::command(&line))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -1,5 +1,5 @@
 //! A node's settings for each command: the configuration file below, the environment and the flags above.
-//! (The environment is read where flags are parsed.) What a setting means, and its default, is said in
+//! (Most of the environment is read where flags are parsed.) What a setting means, and its default, is said in
 //! [`outlast_node::config`].
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +22,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// `XDG_STATE_HOME`.
     pub state_home: Option<PathBuf>,
+    /// `OUTLAST_DATA_DIR`.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -33,7 +35,12 @@ impl Surroundings {
         let path = |name| std::env::var_os(name).map(PathBuf::from);
         let cwd = std::env::current_dir()
             .map_err(|error| Failure::failed(format!("the current folder: {error}")))?;
-        Ok(Self { cwd, home: path("HOME"), state_home: path("XDG_STATE_HOME") })
+        Ok(Self {
+            cwd,
+            home: path("HOME"),
+            state_home: path("XDG_STATE_HOME"),
+            data_dir: path("OUTLAST_DATA_DIR"),
+        })
     }
 
     /// The data directory, absolute.
@@ -44,7 +51,7 @@ impl Surroundings {
         let around = |name: &str| match name {
             "HOME" => self.home.clone(),
             "XDG_STATE_HOME" => self.state_home.clone(),
-            // OUTLAST_DATA_DIR counts as a flag.
+            "OUTLAST_DATA_DIR" => self.data_dir.clone(),
             _ => None,
         };
         let dir = global.data_dir.clone().or_else(|| default_data_dir(around));
@@ -174,6 +181,10 @@ mod tests {
         assert_eq!(around.data_dir(&global).unwrap(), Path::new("/home/me/.local/state/outlast"));
         around.state_home = Some("/state".into());
         assert_eq!(around.data_dir(&global).unwrap(), Path::new("/state/outlast"));
+        around.data_dir = Some("".into());
+        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/state/outlast"));
+        around.data_dir = Some("there".into());
+        assert_eq!(around.data_dir(&global).unwrap(), Path::new("/work/there"));
         global.data_dir = Some("here".into());
         assert_eq!(around.data_dir(&global).unwrap(), Path::new("/work/here"));
     }

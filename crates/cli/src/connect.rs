@@ -94,6 +94,9 @@ pub fn start_failure(error: StartError) -> Failure {
         StartError::Address(message) => {
             Failure::failed(format!("{message}; choose another address with --listen"))
         }
-        StartError::InUse(message) | StartError::Failed(message) => Failure::failed(message),
+        StartError::InUse(message) => Failure::failed(format!(
+            "{message}; end it with `outlast down`, or name another --data-dir"
+        )),
+        StartError::Failed(message) => Failure::failed(message),
     }
 }

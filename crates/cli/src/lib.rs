@@ -24,6 +24,7 @@ pub mod render;
 mod testing;
 pub mod ui;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,6 +43,12 @@ pub fn main(embedder: &dyn Embedder) -> ExitCode {
         Err(error) => {
             // Help is data and an error isn't; clap knows. A closed pipe is no error.
             let _ = error.print();
+            let words: Vec<String> =
+                std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+            if let Some(line) = args::meant(&error, &words) {
+                let mut stderr = std::io::stderr();
+                let _ = writeln!(stderr, "\noutlast: did you mean `{line}`?");
+            }
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::USAGE.0));
         }
     };

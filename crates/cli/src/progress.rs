@@ -14,6 +14,9 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 /// What a bar looks like.
 const TEMPLATE: &str = "{spinner} [{bar:20}] {wide_msg}";
 
+/// No line before this: what is done at once needs none.
+const FIRST_LINE: Duration = Duration::from_secs(2);
+
 /// Lines for the parts of the work that are done, besides: quarters.
 const PARTS: u64 = 4;
 
@@ -155,6 +158,7 @@ impl Lines {
             waits: job.waiting_for.is_some(),
         };
         let worth = !job.state.ended()
+            && (now >= FIRST_LINE || this.waits)
             && self.last.is_none_or(|last| {
                 last.state != this.state
                     || last.waits != this.waits
@@ -184,9 +188,10 @@ mod tests {
             job.answers_rejected = rejected;
             lines.worth_a_line(Duration::from_secs(second), &job)
         };
-        assert!(line(0, JobState::Queued, 0, 0), "the first");
-        assert!(!line(1, JobState::Queued, 0, 0), "nothing new");
-        assert!(line(1, JobState::Running, 0, 0), "another state");
+        assert!(!line(1, JobState::Queued, 0, 0), "it may be over at once");
+        assert!(line(2, JobState::Queued, 0, 0), "the first");
+        assert!(!line(2, JobState::Queued, 0, 0), "nothing new");
+        assert!(line(2, JobState::Running, 0, 0), "another state");
         assert!(!line(2, JobState::Running, 1, 0), "a little more");
         assert!(line(2, JobState::Running, 1, 1), "somebody was caught");
         assert!(line(3, JobState::Running, 12, 1), "a quarter");

@@ -13,49 +13,92 @@ use crate::human;
 /// Characters of a command, or of a list of names, in a table.
 const CELL_CHARS: usize = 48;
 
-/// A table: a line for each row, columns two blanks apart. On a terminal one column gives way so that lines fit;
-/// the others are never cut, as an id that is cut is of no use.
+/// Characters that the column which gives way keeps, before columns of less importance go.
+const GIVES_WAY_CHARS: usize = 8;
+
+/// Blanks between columns.
+const GAP: usize = 2;
+
+/// A table: a line for each row, columns two blanks apart. On a terminal lines fit: one column gives way, then
+/// others go as a whole, in the order of [`Grid::may_go`]. The rest is never cut: half an id is of no use.
 struct Grid {
-    table: Table,
+    width: Option<u16>,
+    rows: Vec<Vec<String>>,
     gives_way: usize,
+    may_go: &'static [usize],
+    right: &'static [usize],
 }
 
 impl Grid {
     fn new(width: Option<u16>, header: &[&str], gives_way: usize) -> Self {
-        let mut table = Table::new();
-        table.load_style(NOTHING);
-        if let Some(width) = width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-            table.set_truncation_indicator("…");
-        }
-        table.set_header(header.to_vec());
-        Self { table, gives_way }
+        let header = header.iter().map(|&name| name.to_owned()).collect();
+        Self { width, rows: vec![header], gives_way, may_go: &[], right: &[] }
     }
 
     fn row(&mut self, cells: Vec<String>) {
-        let mut row = Row::from(cells);
-        row.max_height(1);
-        self.table.add_row(row);
+        self.rows.push(cells);
     }
 
-    fn right(mut self, columns: &[usize]) -> Self {
-        for &column in columns {
-            if let Some(column) = self.table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+    fn may_go(mut self, columns: &'static [usize]) -> Self {
+        self.may_go = columns;
         self
     }
 
-    fn finish(mut self) -> String {
-        for (index, column) in self.table.column_iter_mut().enumerate() {
-            column.set_padding((0, 2));
-            if index != self.gives_way {
+    fn right(mut self, columns: &'static [usize]) -> Self {
+        self.right = columns;
+        self
+    }
+
+    /// The columns that there is room for.
+    fn shown(&self) -> Vec<usize> {
+        let mut shown: Vec<usize> = (0..self.rows[0].len()).collect();
+        let Some(width) = self.width else { return shown };
+        let widths: Vec<usize> = shown
+            .iter()
+            .map(|&column| {
+                let cells = self.rows.iter().map(|row| row[column].chars().count());
+                let widest = cells.max().unwrap_or(0);
+                if column == self.gives_way { widest.min(GIVES_WAY_CHARS) } else { widest }
+            })
+            .collect();
+        for &column in self.may_go {
+            let needed: usize = shown.iter().map(|&column| widths[column] + GAP).sum();
+            if needed <= usize::from(width) {
+                break;
+            }
+            shown.retain(|&other| other != column);
+        }
+        shown
+    }
+
+    fn finish(self) -> String {
+        let shown = self.shown();
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        if let Some(width) = self.width {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            table.set_truncation_indicator("…");
+        }
+        for (number, cells) in self.rows.iter().enumerate() {
+            let mut row = Row::from(shown.iter().map(|&column| &cells[column]).collect::<Vec<_>>());
+            row.max_height(1);
+            if number == 0 {
+                table.set_header(row);
+            } else {
+                table.add_row(row);
+            }
+        }
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, GAP as u16));
+            if shown[index] != self.gives_way {
                 column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            if self.right.contains(&shown[index]) {
+                column.set_cell_alignment(CellAlignment::Right);
             }
         }
         let mut text = String::new();
-        for line in self.table.lines() {
+        for line in table.lines() {
             text.push_str(line.trim_end());
             text.push('\n');
         }
@@ -88,7 +131,7 @@ pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
             short(&human::command(&job.command), CELL_CHARS),
         ]);
     }
-    grid.right(&[2]).finish()
+    grid.right(&[2]).may_go(&[5, 4, 6, 3]).finish()
 }
 
 /// `nodes`.
@@ -133,7 +176,7 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
             node.addresses.first().map_or_else(|| "-".to_owned(), |a| short(a, CELL_CHARS)),
         ]);
     }
-    grid.right(&[3, 4, 5, 6, 7, 8, 9]).finish()
+    grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 7]).finish()
 }
 
 /// Names and values below each other.
@@ -236,7 +279,7 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
             worker.out.as_deref().map_or_else(|| "-".to_owned(), |why| short(why, CELL_CHARS)),
         ]);
     }
-    text.push_str(&grid.right(&[2, 3, 4, 5, 6]).finish());
+    text.push_str(&grid.right(&[2, 3, 4, 5, 6]).may_go(&[2, 3]).finish());
 
     if !detail.gridlets.is_empty() {
         text.push('\n');
@@ -246,7 +289,7 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
             grid.row(vec![
                 gridlet.id.to_string(),
                 format!("{}/{}", gridlet.accepted, gridlet.cells),
-                gridlet.attempts.to_string(),
+                gridlet.leases.to_string(),
                 short(&gridlet.running_on.join(" "), CELL_CHARS),
                 short(&gridlet.atoms, CELL_CHARS),
             ]);
@@ -285,8 +328,11 @@ fn verification(text: &mut String, detail: &JobDetail) {
         (
             "  samples",
             format!(
-                "{} agreed, {} contradicted an answer, {} couldn't be computed",
-                stats.samples_passed, stats.samples_failed, stats.samples_unavailable
+                "{} agreed, {} contradicted an answer, {} couldn't be computed{}",
+                stats.samples_passed,
+                stats.samples_failed,
+                stats.samples_unavailable,
+                stats.sample_trouble.as_ref().map_or_else(String::new, |why| format!(": {why}"))
             ),
         ),
         (

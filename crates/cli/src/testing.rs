@@ -68,7 +68,8 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
             accepted_trusted: 8,
             samples_passed: 11,
             samples_failed: 1,
-            samples_unavailable: 0,
+            samples_unavailable: 2,
+            sample_trouble: Some("povray is missing".to_owned()),
             late_answers: 2,
             duplicate_answers: 3,
             expired_leases: 1,
@@ -111,7 +112,7 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
             atoms: "pixels 0..32 x 0..64".to_owned(),
             cells: 4,
             accepted: 2,
-            attempts: 2,
+            leases: 2,
             running_on: vec!["worker".to_owned()],
         }],
     }

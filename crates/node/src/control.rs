@@ -101,16 +101,28 @@ impl Node {
             crate::submit::prepare(&shared, &registry, spec, policy, slots.max(1))
         });
         let prepared = prepared.await.map_err(|error| ApiError::internal(error.to_string()))??;
-        let id = prepared.id;
+        let (id, files) = (prepared.id, Arc::new(prepared));
         let (reply, taken) = tokio::sync::oneshot::channel();
-        self.shared.kernel.send(Event::Submit { job: Arc::new(prepared), reply }).await;
+        self.shared.kernel.send(Event::Submit { job: Arc::clone(&files), reply }).await;
         match tokio::time::timeout(ASK_TIMEOUT, taken).await {
-            Ok(Ok(())) => Ok(id),
+            Ok(Ok(())) => {
+                let text = format!("submitted: {}", describe_size(&files));
+                self.shared.logs.add(id, None, self.shared.clock.now(), text);
+                Ok(id)
+            }
             Ok(Err(_)) => Err(ApiError::unavailable("the node is stopping")),
             // It may still be taken on once there is room; the submitter has to know of it.
             Err(_) => Err(ApiError::unavailable(format!("job {id}: {}", self.trouble()))),
         }
     }
+}
+
+fn describe_size(job: &JobFiles) -> String {
+    let (gridlets, grid) = (job.manager.gridlets().len(), job.manager.grid());
+    let of =
+        |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let atoms = of(grid.atoms(), job.manager.atom());
+    format!("{atoms} in {}", of(gridlets as u64, "gridlet"))
 }
 
 /// What the user asked for, on top of the defaults.
@@ -163,7 +175,7 @@ impl Control for Node {
                 slots: ad.slots,
                 busy: busy as u32,
                 running_jobs: running_jobs as u32,
-                members: members as u32 + 1,
+                members: members as u32,
                 draining: ad.draining,
                 data_dir: self.shared.data_dir.display().to_string(),
                 counters,
@@ -268,6 +280,19 @@ impl Control for Node {
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         Box::pin(async move {
             let files = self.find(job)?;
+            let phase = self.with_coordinator(files.id, |c, _, _| c.phase().clone()).await?;
+            if let Phase::Ended(end) = phase {
+                // Results are cleared away once the output is written.
+                match end {
+                    End::Done(merged) => return written_picture(&files, &merged.files).await,
+                    End::Unwritten(_) => {}
+                    End::Failed(_) | End::NoProgram(_) | End::Cancelled => {
+                        let message =
+                            "the job ended without an output; its results are cleared away";
+                        return Err(ApiError::not_found(message));
+                    }
+                }
+            }
             let manager = Arc::clone(&files.manager);
             let results = self.shared.results(files);
             let drawn = tokio::task::spawn_blocking(move || manager.preview(&results));
@@ -334,6 +359,26 @@ impl Control for Node {
             }
         })
     }
+}
+
+/// A picture larger than this is no preview any more.
+const PICTURE_BYTES: u64 = 64 << 20;
+
+/// The output itself, if it is one picture.
+async fn written_picture(job: &JobFiles, written: &[String]) -> Result<PreviewFile, ApiError> {
+    let elsewhere = || ApiError::not_found(format!("done; the output is {}", written.join(", ")));
+    let [name] = written else { return Err(elsewhere()) };
+    let path = PathBuf::from(&job.record.cwd).join(name);
+    let readable = tokio::fs::metadata(&path).await.is_ok_and(|meta| {
+        meta.is_file()
+            && meta.len() <= PICTURE_BYTES
+            && path.extension().is_some_and(|e| e == "png")
+    });
+    if !readable {
+        return Err(elsewhere());
+    }
+    let bytes = tokio::fs::read(&path).await.map_err(|_| elsewhere())?;
+    Ok(PreviewFile { media_type: "image/png".to_owned(), bytes })
 }
 
 /// Bytes of a program's output sent in one answer.

@@ -37,9 +37,6 @@ pub(crate) fn summary(job: &JobFiles, report: &Report) -> JobSummary {
             state
         }
     };
-    if let Some(why) = &report.sample_trouble {
-        notes.push(format!("samples can't be computed here: {why}"));
-    }
     JobSummary {
         id: job.id.to_string(),
         name: job.record.name.clone(),
@@ -140,7 +137,7 @@ pub(crate) fn detail(
             atoms: area.as_ref().map(&atoms).unwrap_or_default(),
             cells: gridlet.cells,
             accepted: gridlet.accepted,
-            attempts: gridlet.workers.len() as u32,
+            leases: gridlet.workers.len() as u32,
             running_on: gridlet.workers.iter().map(|node| name_of(peer, *node)).collect(),
         }
     });
@@ -162,6 +159,7 @@ pub(crate) fn detail(
             samples_passed: stats.samples_passed,
             samples_failed: stats.samples_failed,
             samples_unavailable: stats.samples_unavailable,
+            sample_trouble: report.sample_trouble.clone(),
             late_answers: report.late,
             duplicate_answers: report.duplicates,
             expired_leases: report.expired,

@@ -92,7 +92,7 @@ impl Fake {
                 atoms: "pixels 0..32 × 0..64".to_owned(),
                 cells: 2,
                 accepted: 1,
-                attempts: 2,
+                leases: 2,
                 running_on: vec!["worker".to_owned()],
             }],
         }

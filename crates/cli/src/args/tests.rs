@@ -87,6 +87,26 @@ fn what_cant_be_meant_is_refused() {
 }
 
 #[test]
+fn who_forgets_the_dashes_is_told_where_they_go() {
+    let meant = |line: &str| {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        meant(&parse(line).unwrap_err(), &words)
+    };
+    for (line, expected) in [
+        ("outlast povray +Iscene.pov +W64", Some("outlast run -- povray +Iscene.pov +W64")),
+        ("/bin/outlast --json povray -v", Some("outlast --json run -- povray -v")),
+        ("outlast run --replication 2 prog a", Some("outlast run --replication 2 -- prog a")),
+        ("outlast submit prog", Some("outlast submit -- prog")),
+        ("outlast runn -- prog", None),
+        ("outlast run --no-such-option -- prog", None),
+        ("outlast ps prog", None),
+        ("outlast run --gridlets 0 -- prog", None),
+    ] {
+        assert_eq!(meant(line).as_deref(), expected, "{line}");
+    }
+}
+
+#[test]
 fn shared_options_may_stand_anywhere_before_the_dashes() {
     for line in ["outlast --json --data-dir d -vv ps", "outlast ps --json --data-dir d -vv"] {
         let global = parse(line).unwrap().global;
@@ -139,9 +159,8 @@ fn help_tells_commands_and_exit_codes() {
 
         Options:
               --data-dir <DIR>
-                  Where the node keeps its key, jobs and files [default: ~/.local/state/outlast]
-
-                  [env: OUTLAST_DATA_DIR]
+                  Where the node keeps its key, jobs and files [default: $OUTLAST_DATA_DIR, else
+                  ~/.local/state/outlast]
 
               --json
                   Print JSON instead of text
@@ -185,8 +204,8 @@ fn help_of_run() {
           <COMMAND>...  The program and its arguments
 
         Options:
-              --data-dir <DIR>  Where the node keeps its key, jobs and files [default:
-                                ~/.local/state/outlast] [env: OUTLAST_DATA_DIR]
+              --data-dir <DIR>  Where the node keeps its key, jobs and files [default: $OUTLAST_DATA_DIR,
+                                else ~/.local/state/outlast]
               --json            Print JSON instead of text
           -q, --quiet           Say nothing but errors
           -v, --verbose...      Log more; twice: still more (OUTLAST_LOG chooses exactly)

@@ -145,9 +145,11 @@ impl Follow<'_> {
                     since = Some(job.version);
                     sleep(self.pacing.least).await;
                 }
-                Event::Interrupt(Interrupt::Terminate) | Event::DetachDue => {
+                Event::Interrupt(Interrupt::Terminate) => {
+                    progress.say(self.ui, &self.how_to_return("told to end"));
                     return Ok(Outcome::Detached);
                 }
+                Event::DetachDue => return Ok(Outcome::Detached),
                 Event::Interrupt(Interrupt::CtrlC) if detach_at.is_none() => {
                     detach_at = Some(self.offer_to_cancel(progress));
                 }

@@ -12,6 +12,7 @@ use crate::config;
 use crate::connect;
 use crate::embed::Role;
 use crate::exit::{Exit, Failure};
+use crate::human;
 use crate::render;
 
 /// How long running work may take to end after Ctrl-C on `up`; as `down` by default.
@@ -31,6 +32,11 @@ pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, 
     let mut interrupts = context.interrupts()?;
     let control = node.control();
     let status = control.status().await?;
+    context.ui.say(&format!(
+        "{} is up on {}; others join it with `outlast up --join TICKET`; Ctrl-C leaves",
+        status.name,
+        status.addresses.join(" ")
+    ));
     let printed = if context.ui.json {
         context.ui.print_json(&status)
     } else {
@@ -114,6 +120,12 @@ pub(super) async fn pardon(context: &mut Context<'_>, args: PardonArgs) -> Resul
 /// `outlast down`.
 pub(super) async fn down(context: &mut Context<'_>, args: DownArgs) -> Result<Exit, Failure> {
     let control = connect::daemon(&context.data_dir).await?;
+    let unfinished = control.status().await.map_or(0, |status| status.running_jobs);
+    if unfinished > 0 {
+        let jobs = human::count(unfinished.into(), "job");
+        let text = format!("{jobs} submitted here will go on once `outlast up` runs again");
+        context.ui.say(&text);
+    }
     let request = DownRequest { drain: !args.now, timeout_s: args.timeout.as_secs_f64() };
     match control.down(request).await {
         Ok(()) => {}

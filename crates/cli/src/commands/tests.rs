@@ -128,7 +128,6 @@ async fn run_waits_tells_and_reports() {
     assert_eq!(outcome.result, Ok(Exit::OK));
     assert_eq!(outcome.out, "");
     expect![[r#"
-        outlast: running: 3 of 12 gridlets, 13 of 48 cells accepted, 1 rejected, about 4.0 s left
         outlast: one gridlet per frame: radiosity
         outlast: done after 7.2 s: 12 of 12 gridlets done
         outlast: wrote scene.png

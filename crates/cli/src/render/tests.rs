@@ -21,13 +21,23 @@ fn a_table_of_jobs() {
 
 #[test]
 fn a_table_fits_the_terminal_one_line_a_row() {
-    for width in [80, 100, 120] {
-        let table = jobs(&[testing::summary(), testing::done()], NOW, Some(width));
-        assert_eq!(table.lines().count(), 3, "{table}");
-        for line in table.lines() {
-            assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+    for width in [50, 60, 80, 100, 120] {
+        let rows = [testing::summary(), testing::done()];
+        let tables = [
+            jobs(&rows, NOW, Some(width)),
+            nodes(&[testing::node_row(), testing::node_row()], Some(width)),
+        ];
+        for table in tables {
+            assert_eq!(table.lines().count(), 3, "{table}");
+            for line in table.lines() {
+                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+            }
         }
     }
+    expect![[r#"
+        JOB               STATE    DONE  CREATED         COMMAND
+        00000000000000ab  running  27 %  2 min 05 s ago  povray…
+    "#]].assert_eq(&jobs(&[testing::summary()], NOW, Some(60)));
 }
 
 #[test]
@@ -92,7 +102,7 @@ fn all_about_a_job() {
           policy   2 answers from different nodes have to agree, at most 5, another one only while no quorum can be reached
                    1 sample computed here for each gridlet
           cells    99 answered, accepted 40 by quorum and 8 from trusted nodes, 1 rejected
-          samples  11 agreed, 1 contradicted an answer, 0 couldn't be computed
+          samples  11 agreed, 1 contradicted an answer, 2 couldn't be computed: povray is missing
           leases   1 lost, 4 refused, 1 granted beside a slow one
           dropped  2 answers that came too late, 3 that came twice
           wrong    liar�[2J (efabefabef): gridlet 4, pixels 0..32 x 0..64 (2 cells): contradicts a sample computed by the submitter
