@@ -22,6 +22,7 @@ readonly PATIENCE_START=30 PATIENCE_RENDER=900
 declare -A PID=()
 WORK=
 RUN_PID=
+GUEST_PID=
 FAILURES=0
 
 if [ -t 1 ]; then
@@ -56,6 +57,7 @@ check() {
 clean_up() {
     local code=$? name
     trap - EXIT INT TERM
+    [ -z "$GUEST_PID" ] || kill -KILL "$GUEST_PID" 2>/dev/null || true
     [ -z "$RUN_PID" ] || kill -KILL "$RUN_PID" 2>/dev/null || true
     for name in "${!PID[@]}"; do
         # A daemon takes its programs with it, however it ends.
@@ -63,7 +65,8 @@ clean_up() {
     done
     wait 2>/dev/null || true
     if [ -n "$WORK" ]; then
-        if [ "$code" -eq 0 ]; then
+        # Whoever pressed Ctrl-C has seen enough.
+        if [ "$code" -eq 0 ] || [ "$code" -ge 130 ]; then
             rm -rf "$WORK"
         else
             say "what the nodes said is in $WORK/*.log" >&2
@@ -87,7 +90,7 @@ ask() {
 
 # The same, in the answers of the last time.
 look() {
-    python3 - "$WORK/job.json" "$WORK/nodes.json" "$1" <<'PYTHON'
+    python3 - "$WORK/job.json" "$WORK/nodes.json" "$1" 2>>"$WORK/look.log" <<'PYTHON'
 import json, sys
 
 class Fields(dict):
@@ -165,7 +168,8 @@ outlast home nodes | cut -c -70 | sed 's/^/  /; s/ *$//'
 title "Rendering: outlast run --preview … -- ${RENDER[*]} +Ogrid.png"
 SUBMITTED=$SECONDS
 cd "$WORK/picture"
-outlast home run --preview preview.png --timeout "${PATIENCE_RENDER}s" --json \
+# Not by the function: its number has to be that of the program.
+"$OUTLAST" --data-dir "$WORK/home" run --preview preview.png --timeout "${PATIENCE_RENDER}s" --json \
     -- "${RENDER[@]}" +Ogrid.png >"$WORK/run.json" 2>"$WORK/run.log" &
 RUN_PID=$!
 cd "$ROOT"
@@ -179,7 +183,7 @@ print(next((job["id"] for job in json.load(sys.stdin)), ""))')
 done
 event "job $JOB: $(ask 'f"{job.summary.gridlets_total} gridlets, {job.summary.cells_total} cells; {job.policy.quorum} nodes have to agree on each"')"
 # One look after another until the job ends. Each thing happens once, when its time has come.
-KILLED=no LOST=no CAUGHT=no GUEST_LEFT=no GUEST_PID= HELD='' BEFORE=0 TOLD=0
+KILLED=no LOST=no CAUGHT=no GUEST_LEFT=no HELD='' BEFORE=0 TOLD=0
 readonly LOOK='" ".join("yes" if x else "no" for x in (
     job.summary.cells_accepted > 0 and held("crash"),
     job.verification.expired_leases > 0,
@@ -204,7 +208,7 @@ while running; do
     fi
     if [ "$KILLED" = yes ] && [ -z "$GUEST_PID" ] && [ "$guest_works" = yes ]; then
         event "${BOLD}outlast down${PLAIN} on guest, which holds gridlets $(look 'held("guest")')"
-        outlast guest down 2>>"$WORK/guest.log" &
+        "$OUTLAST" --data-dir "$WORK/guest" down 2>>"$WORK/guest.log" &
         GUEST_PID=$!
     fi
     if [ "$GUEST_LEFT" = no ] && [ -n "$GUEST_PID" ] && ! kill -0 "$GUEST_PID" 2>/dev/null; then
