@@ -183,7 +183,8 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
 fn pairs(text: &mut String, pairs: &[(&str, String)]) {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in pairs {
-        let line = format!("{name:width$}  {}", human::tame(value));
+        let below = format!("\n{:width$}  ", "");
+        let line = format!("{name:width$}  {}", human::tame(value).replace('\n', &below));
         let _ = writeln!(text, "{}", line.trim_end());
     }
 }

@@ -147,10 +147,10 @@ impl Loop {
                 if local.is_none() && remote.is_none() {
                     break;
                 }
-                if let Some(event) = local {
-                    if self.take(event, &mut effects, &mut batch, &mut replies) == Next::Stop {
-                        next = Next::Stop;
-                    }
+                if let Some(event) = local
+                    && self.take(event, &mut effects, &mut batch, &mut replies) == Next::Stop
+                {
+                    next = Next::Stop;
                 }
                 if let Some(event) = remote {
                     self.hear(event, &mut effects);
@@ -223,11 +223,11 @@ impl Loop {
 
     /// A worker's failure is worth a line in the job's log; the coordinator only counts it.
     fn log_failure(&self, now: Time, from: NodeId, message: &Message) {
-        if let Message::ToCoordinator(job, ToCoordinator::Failed { failure, .. }) = message {
-            if self.shared.jobs.get(*job).is_some() {
-                let text = format!("gave a gridlet back: {}", describe(failure));
-                self.shared.logs.add(*job, Some(from.short()), now, text);
-            }
+        if let Message::ToCoordinator(job, ToCoordinator::Failed { failure, .. }) = message
+            && self.shared.jobs.get(*job).is_some()
+        {
+            let text = format!("gave a gridlet back: {}", describe(failure));
+            self.shared.logs.add(*job, Some(from.short()), now, text);
         }
     }
 

@@ -66,7 +66,7 @@ fn failure(job: &JobFiles, end: &End) -> String {
     let why = describe_end(end).trim_start_matches("failed: ").to_owned();
     if matches!(end, End::Unwritten(_)) {
         return format!(
-            "{why}\nall results are kept: free space (or fix the folder) and run `outlast retry {}`",
+            "{why}; all results are kept: free space (or fix the folder) and run `outlast retry {}`",
             job.id
         );
     }

@@ -37,7 +37,8 @@ fn a_table_fits_the_terminal_one_line_a_row() {
     expect![[r#"
         JOB               STATE    DONE  CREATED         COMMAND
         00000000000000ab  running  27 %  2 min 05 s ago  povray…
-    "#]].assert_eq(&jobs(&[testing::summary()], NOW, Some(60)));
+    "#]]
+    .assert_eq(&jobs(&[testing::summary()], NOW, Some(60)));
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn a_status() {
 #[test]
 fn all_about_a_job() {
     let mut job = testing::done();
-    job.notes = vec!["a note".to_owned()];
+    job.notes = vec!["a note\nof two lines".to_owned()];
     expect![[r#"
         job          00000000000000ab
         command      povray '+Imy scene.pov' +W1920
@@ -97,6 +98,7 @@ fn all_about_a_job() {
         cells        48 of 48 accepted
         wrote        scene.png
         note         a note
+                     of two lines
 
         verification
           policy   2 answers from different nodes have to agree, at most 5, another one only while no quorum can be reached
