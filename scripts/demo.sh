@@ -104,6 +104,7 @@ job, nodes = load(sys.argv[1]), load(sys.argv[2])
 held = lambda name: [g.id for g in job.gridlets if name in g.running_on]
 who = lambda name: next(n for n in nodes if n.name == name)
 worker = lambda name: next((w for w in job.workers if w.name == name), Fields(leases=0, answered=0, accepted=0, wrong=0))
+count = lambda n, what: f"{n} {what}" if n == 1 else f"{n} {what}s"
 answer = eval(sys.argv[3])
 if isinstance(answer, bool):
     answer = "yes" if answer else "no"
@@ -183,7 +184,7 @@ print(next((job["id"] for job in json.load(sys.stdin)), ""))')
 done
 event "job $JOB: $(ask 'f"{job.summary.gridlets_total} gridlets, {job.summary.cells_total} cells; {job.policy.quorum} nodes have to agree on each"')"
 # One look after another until the job ends. Each thing happens once, when its time has come.
-KILLED=no LOST=no CAUGHT=no GUEST_LEFT=no HELD='' BEFORE=0 TOLD=0
+KILLED=no LOST=no CAUGHT=no GUEST_LEFT=no HELD='' BEFORE='' TOLD=0
 readonly LOOK='" ".join("yes" if x else "no" for x in (
     job.summary.cells_accepted > 0 and held("crash"),
     job.verification.expired_leases > 0,
@@ -196,11 +197,11 @@ while running; do
         kill -KILL "${PID[crash]}"
         wait "${PID[crash]}" 2>/dev/null || true
         unset 'PID[crash]'
-        KILLED=yes HELD=$(look 'held("crash")') BEFORE=$(look 'job.summary.cells_accepted')
-        event "${BOLD}SIGKILL${PLAIN} to crash, which holds gridlets $HELD ($BEFORE cells of the picture are accepted)"
+        KILLED=yes HELD=$(look 'held("crash")') BEFORE=$(look 'count(job.summary.cells_accepted, "cell")')
+        event "${BOLD}SIGKILL${PLAIN} to crash, which holds gridlets $HELD ($BEFORE accepted so far)"
     elif [ "$KILLED" = yes ] && [ "$LOST" = no ] && [ "$lost" = yes ]; then
         LOST=yes
-        event "crash is missed: $(look 'job.verification.expired_leases') leases lost, their work goes to others ($(look 'job.summary.cells_accepted') cells accepted)"
+        event "crash is missed: $(look 'count(job.verification.expired_leases, "lease")') lost, the work goes to others"
     fi
     if [ "$CAUGHT" = no ] && [ "$caught" = yes ]; then
         CAUGHT=yes
@@ -254,12 +255,12 @@ outlast home show "$JOB" | sed -n '/^verification/,$p' | sed 's/^/  /'
 title "Verdict"
 check "$([[ $DIFFERENCE = 0\ of* ]] && echo yes)" "$DIFFERENCE between the grid's picture and the local one"
 check "$(look 'set(w.name for w in job.wrong) == {"rogue"}')" \
-    "caught lying: $(look 'sorted(set(w.name for w in job.wrong)) or "nobody"'); $(look 'sum(w.cells for w in job.wrong)') wrong cells found, none of them in the picture"
+    "caught lying: $(look 'sorted(set(w.name for w in job.wrong)) or "nobody"'); $(look 'count(sum(w.cells for w in job.wrong), "wrong cell")') found, none of it in the picture"
 check "$(look 'who("rogue").blacklisted and not any(n.blacklisted for n in nodes if n.name != "rogue")')" \
     "rogue is blacklisted at home, and nobody else is"
 check "$(look 'job.verification.expired_leases > 0')" \
-    "killed: crash, which held gridlets $HELD; $(look 'job.verification.expired_leases') leases lost, all of it done elsewhere; its $(look 'worker("crash").accepted') accepted cells kept"
-check "$GUEST_LEFT" "left politely: guest, after $(look 'worker("guest").accepted') accepted cells"
+    "killed: crash, which held gridlets $HELD; $(look 'count(job.verification.expired_leases, "lease")') lost and done elsewhere, $(look 'count(worker("crash").accepted, "cell")') of it kept"
+check "$GUEST_LEFT" "left politely: guest, after $(look 'count(worker("guest").accepted, "cell")') of its work in the picture"
 check "$(look 'job.summary.cells_accepted == job.summary.cells_total')" \
     "$(look 'job.summary.cells_accepted') of $(look 'job.summary.cells_total') cells accepted, each of them once"
 say "  time: $GRID_TIME s on the grid, where each cell is computed by two nodes or by home itself; $LOCAL_TIME s by one POV-Ray"
