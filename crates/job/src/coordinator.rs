@@ -112,7 +112,6 @@ struct Lease {
     heard: Time,
     sent: Time,
     accepted: bool,
-    rival: bool,
     /// Bytes that one of its files may have, as its recipe says.
     file_limit: u64,
     fetch_failures: u32,
@@ -129,7 +128,10 @@ struct Worker {
     failures: u64,
     not_before: Time,
     missing_program: bool,
+    /// It fails at whatever it gets.
+    broken: bool,
     barred: bool,
+    struck: bool,
 }
 
 /// Answers on their way from arrival to verdict.
@@ -177,6 +179,8 @@ pub struct Coordinator {
     queue: Queue,
     /// Gridlets that only this node itself may do: others disagreed or failed too often.
     for_self: BTreeSet<GridletId>,
+    /// Of those, the ones whose answers gave no decision: nobody else can help.
+    hopeless: BTreeSet<GridletId>,
     leases: BTreeMap<Attempt, Lease>,
     by_gridlet: BTreeMap<GridletId, BTreeSet<Attempt>>,
     /// Leases all of whose cells were answered: what comes under them is said twice, not late.
@@ -227,10 +231,11 @@ impl Coordinator {
             spec.manager.gridlets().iter().map(|g| grid.cells_in(&g.cells).collect()).collect();
         let mut coordinator = Self {
             gridlet_of: GridletIndex::new(&groups, grid.cells()),
-            verifier: Verifier::new(spec.policy.clone(), &groups, me, spec.seed),
+            verifier: Verifier::new(spec.policy, &groups, me, spec.seed),
             phase: Phase::Running,
             queue: Queue::default(),
             for_self: BTreeSet::new(),
+            hopeless: BTreeSet::new(),
             leases: BTreeMap::new(),
             by_gridlet: BTreeMap::new(),
             completed: BTreeSet::new(),
@@ -270,6 +275,11 @@ impl Coordinator {
     /// Whether anything is left to do.
     pub fn is_active(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Merging)
+    }
+
+    /// Leases that are out, answers on their way to a verdict, samples asked for.
+    pub(crate) fn tables(&self) -> (usize, usize, usize) {
+        (self.leases.len(), self.arrivals.len(), self.samples.len())
     }
 
     /// Goes up with each change that a user might see.
@@ -356,8 +366,12 @@ impl Coordinator {
 
     /// A node was found to lie, in this job or another.
     pub(crate) fn strike(&mut self, cx: &mut Context<'_>, node: NodeId) {
-        if self.phase != Phase::Running {
+        let struck = self.workers.get(&node).is_some_and(|worker| worker.struck);
+        if self.phase != Phase::Running || struck {
             return;
+        }
+        if let Some(worker) = self.workers.get_mut(&node) {
+            worker.struck = true;
         }
         for attempt in self.leases_of(node) {
             self.end_lease(cx, attempt);
@@ -437,6 +451,7 @@ impl Coordinator {
         self.by_gridlet.clear();
         self.queue = Queue::default();
         self.for_self.clear();
+        self.hopeless.clear();
         self.arrivals.clear();
         self.samples.clear();
         self.failures.clear();
@@ -444,6 +459,11 @@ impl Coordinator {
         for worker in self.workers.values_mut() {
             worker.leases = 0;
         }
+    }
+
+    /// Everybody who was ever granted a lease.
+    pub(crate) fn known_workers(&self) -> impl Iterator<Item = NodeId> {
+        self.workers.keys().copied()
     }
 
     fn leases_of(&self, node: NodeId) -> Vec<Attempt> {
@@ -485,8 +505,8 @@ impl Coordinator {
         self.verifier.flush(&mut verdicts);
         if !verdicts.is_empty() {
             self.absorb(Some(cx), verdicts);
-            self.finish_if_complete(cx);
         }
+        self.finish_if_complete(cx);
     }
 
     /// Puts a gridlet where it belongs: into the queue if any of its cells is in demand.
@@ -494,6 +514,7 @@ impl Coordinator {
         if self.remaining[gridlet.index()] == 0 {
             self.queue.remove(gridlet);
             self.for_self.remove(&gridlet);
+            self.hopeless.remove(&gridlet);
             return;
         }
         if self.for_self.contains(&gridlet) {
@@ -552,14 +573,15 @@ impl Coordinator {
                     }
                 }
                 Verdict::Hopeless { cell } => {
+                    self.hopeless.insert(self.gridlet_of.of(*cell));
                     self.for_self.insert(self.gridlet_of.of(*cell));
                     self.requeue(self.gridlet_of.of(*cell));
                 }
             }
-            if let Some(cx) = cx.as_deref_mut() {
-                if matches!(verdict, Verdict::Right { .. } | Verdict::Wrong { .. }) {
-                    cx.evidence.push(verdict);
-                }
+            if let Some(cx) = cx.as_deref_mut()
+                && matches!(verdict, Verdict::Right { .. } | Verdict::Wrong { .. })
+            {
+                cx.evidence.push(verdict);
             }
         }
         self.version += 1;

@@ -39,6 +39,6 @@ pub use coordinator::{
 pub use effect::{
     Effect, Examined, Input, JobKey, Run, RunEvent, RunFailure, RunId, SampleOutcome,
 };
-pub use peer::{Peer, PeerCounters, Recovered};
+pub use peer::{Footprint, Peer, PeerCounters, Recovered};
 pub use record::Record;
 pub use settings::Settings;

@@ -32,6 +32,24 @@ pub struct PeerCounters {
     pub unknown_job: u64,
 }
 
+/// Entries in the tables that are empty when there is nothing to do: for tests, and for whoever
+/// looks for a leak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Leases held here, for whomever.
+    pub leases_here: usize,
+    /// Jobs that this node works for, or did lately.
+    pub jobs_here: usize,
+    /// Answers that aren't acknowledged.
+    pub answers_here: usize,
+    /// Leases granted by the coordinators here.
+    pub leases_out: usize,
+    /// Answers that are fetched or looked at.
+    pub arrivals: usize,
+    /// Samples that are being computed.
+    pub samples: usize,
+}
+
 /// A job as the journal has it.
 pub struct Recovered {
     /// As submitted.
@@ -94,6 +112,12 @@ impl Peer {
         let id = coordinator.spec().id;
         self.jobs.insert(id, coordinator);
         let mut effects = Vec::new();
+        // The ledger is written before the jobs hear of a liar: this node may have died in between.
+        let known = self.jobs.get(&id).into_iter().flat_map(Coordinator::known_workers);
+        let liars: Vec<NodeId> = known.filter(|node| self.ledger.is_blacklisted(node)).collect();
+        for liar in liars {
+            self.with_job(now, id, &mut effects, |job, cx| job.strike(cx, liar));
+        }
         self.with_job(now, id, &mut effects, |job, cx| job.start(cx));
         self.deliver(now, effects, out);
     }
@@ -141,6 +165,18 @@ impl Peer {
     /// Leases held here, and how many of them run.
     pub fn work(&self) -> (usize, usize) {
         (self.worker.held(), self.worker.running())
+    }
+
+    /// How full its tables are.
+    pub fn footprint(&self) -> Footprint {
+        let mut footprint = self.worker.footprint();
+        for job in self.jobs.values() {
+            let (leases, arrivals, samples) = job.tables();
+            footprint.leases_out += leases;
+            footprint.arrivals += arrivals;
+            footprint.samples += samples;
+        }
+        footprint
     }
 
     /// When it wants the next [`Input::Tick`].

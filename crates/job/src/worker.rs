@@ -18,10 +18,14 @@ use outlast_types::{Attempt, CellId, JobId, NodeId, Time, limits};
 
 use crate::effect::{JobKey, Run, RunEvent, RunFailure, RunId};
 use crate::wire::{Failure, ManifestRef, Message, Refusal, ToCoordinator, ToWorker};
-use crate::{Effect, Settings};
+use crate::{Effect, Footprint, Settings};
 
 /// Leases that wait here, for all submitters together. Each may carry a recipe of a frame's size.
 const MAX_QUEUED: usize = 64;
+
+/// Leases here in any state, for all submitters together: a submitter that never acknowledges or
+/// revokes anything fills no more than this.
+const MAX_LEASES: usize = 1024;
 
 /// Cells shipped in one frame.
 const MAX_CELLS_IN_FRAME: usize = 512;
@@ -65,10 +69,19 @@ struct Lease {
     repeats: u32,
 }
 
-/// A job whose inputs are here or on their way.
+/// Where a job's inputs are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Inputs {
+    Coming,
+    Here,
+    /// They couldn't be had. The next lease tries again.
+    Missing,
+}
+
+/// A job that this node works for.
 #[derive(Debug)]
 struct Job {
-    staged: bool,
+    inputs: Inputs,
     /// When its submitter last spoke of it.
     heard: Time,
     /// When it was last asked whether the job goes on although there is no lease.
@@ -112,6 +125,16 @@ impl Worker {
     /// Leases here, whatever their state.
     pub(crate) fn held(&self) -> usize {
         self.leases.len()
+    }
+
+    /// Its part of the peer's tables.
+    pub(crate) fn footprint(&self) -> Footprint {
+        Footprint {
+            leases_here: self.leases.len(),
+            jobs_here: self.jobs.len(),
+            answers_here: self.leases.values().map(|lease| lease.unacknowledged.len()).sum(),
+            ..Footprint::default()
+        }
     }
 
     /// Leases that run.
@@ -188,6 +211,7 @@ impl Worker {
             return;
         }
         let room = self.slots > 0
+            && self.leases.len() < MAX_LEASES
             && self.queue.len() < MAX_QUEUED
             && (self.jobs.contains_key(&key) || self.jobs.len() < MAX_JOBS);
         let refusal = if self.draining.is_some() {
@@ -215,8 +239,10 @@ impl Worker {
         self.leases.insert(lease_key, lease);
         self.queue.push_back(lease_key);
         send(key, ToCoordinator::Accepted { attempt }, out);
-        if !self.jobs.contains_key(&key) {
-            self.jobs.insert(key, Job { staged: false, heard: now, asked: now });
+        let fresh = Job { inputs: Inputs::Missing, heard: now, asked: now };
+        let job = self.jobs.entry(key).or_insert(fresh);
+        if job.inputs == Inputs::Missing {
+            job.inputs = Inputs::Coming;
             out.push(Effect::Stage { key, manifest });
         }
     }
@@ -233,11 +259,13 @@ impl Worker {
         match result {
             Ok(()) => {
                 if let Some(job) = self.jobs.get_mut(&key) {
-                    job.staged = true;
+                    job.inputs = Inputs::Here;
                 }
             }
             Err(failure) => {
-                if self.jobs.remove(&key).is_some() {
+                // The job stays known, so that its failed leases go when its submitter is gone.
+                if let Some(job) = self.jobs.get_mut(&key) {
+                    job.inputs = Inputs::Missing;
                     out.push(Effect::Clean(key));
                 }
                 let failure = match failure {
@@ -300,8 +328,16 @@ impl Worker {
             }
         }
         self.ship(now, settings, lease_key, out);
-        self.conclude(now, lease_key, out);
+        self.drop_if_through(lease_key);
         self.start_runs(now, settings, out);
+    }
+
+    fn drop_if_through(&mut self, lease_key: LeaseKey) {
+        let through =
+            |lease: &Lease| lease.state == State::Emptying && lease.unacknowledged.is_empty();
+        if self.leases.get(&lease_key).is_some_and(through) {
+            self.leases.remove(&lease_key);
+        }
     }
 
     fn next_step(&mut self, now: Time, lease_key: LeaseKey, step: u32, out: &mut Vec<Effect>) {
@@ -338,7 +374,9 @@ impl Worker {
             if running.len() >= self.slots as usize + spare {
                 return;
             }
-            let ready = |lease: &LeaseKey| self.jobs.get(&lease.key).is_some_and(|job| job.staged);
+            let ready = |lease: &LeaseKey| {
+                self.jobs.get(&lease.key).is_some_and(|job| job.inputs == Inputs::Here)
+            };
             let Some(position) = self.queue.iter().position(ready) else { return };
             let Some(lease_key) = self.queue.remove(position) else { return };
             self.next_step(now, lease_key, 0, out);
@@ -383,17 +421,12 @@ impl Worker {
         if !lease.unacknowledged.is_empty() {
             return;
         }
-        match &lease.state {
-            State::Emptying => {
-                self.leases.remove(&lease_key);
-            }
-            State::Failed(failure) => {
-                let (attempt, failure) = (lease_key.attempt, failure.clone());
-                lease.sent = now;
-                send(lease_key.key, ToCoordinator::Failed { attempt, failure }, out);
-            }
-            State::Queued | State::Running { .. } => {}
+        if let State::Failed(failure) = &lease.state {
+            let (attempt, failure) = (lease_key.attempt, failure.clone());
+            lease.sent = now;
+            send(lease_key.key, ToCoordinator::Failed { attempt, failure }, out);
         }
+        self.drop_if_through(lease_key);
     }
 
     fn forget_job(&mut self, key: JobKey, out: &mut Vec<Effect>) {
@@ -493,10 +526,6 @@ impl Worker {
                 send(*key, ToCoordinator::Alive { attempts }, out);
             }
         }
-        // Leases that failed before their job's inputs were here have no job.
-        for (key, attempts) in by_job {
-            send(key, ToCoordinator::Alive { attempts }, out);
-        }
     }
 
     /// How often it wants a tick now; `None`: not at all.
@@ -572,10 +601,10 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
         if let Program::Staged(path) = &step.program {
             inner(path)?;
         }
-        if let Program::Installed(name) = &step.program {
-            if name.is_empty() || name.contains('\0') {
-                return Err(format!("program {name:?} is no name"));
-            }
+        if let Program::Installed(name) = &step.program
+            && (name.is_empty() || name.contains('\0'))
+        {
+            return Err(format!("program {name:?} is no name"));
         }
         step.stdin.iter().try_for_each(inner)?;
         step.folders.iter().try_for_each(inner)?;

@@ -1,12 +1,15 @@
 //! What workers say to the coordinator: leases taken, refused, renewed, answered, given back.
 
 use outlast_gridlet::{CellOutput, Content};
-use outlast_types::{Attempt, CellId, Hash, NodeId};
+use outlast_types::{Attempt, CellId, Hash, NodeId, Time};
 
 use super::{Arrival, Context, Coordinator, End, Fault, MAX_FETCH_FAILURES, Phase};
 use crate::effect::Examined;
 use crate::wire::{Failure, Refusal, ToCoordinator, ToWorker};
 use crate::{Effect, Record};
+
+/// A node that failed so often and answered nothing has something wrong with it, and gets no more of this job.
+const FAILURES_OF_A_BROKEN_NODE: u64 = 3;
 
 impl Coordinator {
     /// A worker speaks.
@@ -22,10 +25,10 @@ impl Coordinator {
         }
         match message {
             ToCoordinator::Accepted { attempt } => {
-                if self.hear(cx, from, attempt) {
-                    if let Some(lease) = self.leases.get_mut(&attempt) {
-                        lease.accepted = true;
-                    }
+                if self.hear(cx, from, attempt)
+                    && let Some(lease) = self.leases.get_mut(&attempt)
+                {
+                    lease.accepted = true;
                 }
             }
             ToCoordinator::Refused { attempt, refusal } => {
@@ -35,10 +38,16 @@ impl Coordinator {
             }
             ToCoordinator::Cells { attempt, outputs } => self.on_cells(cx, from, attempt, outputs),
             ToCoordinator::Alive { attempts } => {
-                for attempt in attempts {
-                    self.hear(cx, from, attempt);
-                }
-                self.send(cx, from, ToWorker::Heard);
+                // One answer, however long the list is.
+                let over: Vec<Attempt> = attempts
+                    .into_iter()
+                    .filter(|&attempt| !self.renew(cx.now, from, attempt))
+                    .collect();
+                let answer = match over.is_empty() {
+                    true => ToWorker::Heard,
+                    false => ToWorker::Revoke { attempts: over },
+                };
+                self.send(cx, from, answer);
             }
             ToCoordinator::Failed { attempt, failure } => {
                 if self.hear(cx, from, attempt) {
@@ -51,22 +60,28 @@ impl Coordinator {
 
     /// Renews a lease. If `from` doesn't hold it, tells it so.
     fn hear(&mut self, cx: &mut Context<'_>, from: NodeId, attempt: Attempt) -> bool {
-        match self.leases.get_mut(&attempt) {
-            Some(lease) if lease.worker == from => {
-                lease.heard = cx.now;
-                // Whatever it says about a lease, it knows of it.
-                lease.accepted = true;
-                true
-            }
-            _ => {
-                self.send(cx, from, ToWorker::Revoke { attempts: vec![attempt] });
-                false
-            }
+        let held = self.renew(cx.now, from, attempt);
+        if !held {
+            self.send(cx, from, ToWorker::Revoke { attempts: vec![attempt] });
         }
+        held
+    }
+
+    fn renew(&mut self, now: Time, from: NodeId, attempt: Attempt) -> bool {
+        let held = self.leases.get_mut(&attempt).filter(|lease| lease.worker == from);
+        let Some(lease) = held else { return false };
+        lease.heard = now;
+        // Whatever it says about a lease, it knows of it.
+        lease.accepted = true;
+        true
     }
 
     fn on_refused(&mut self, cx: &mut Context<'_>, from: NodeId, attempt: Attempt, why: Refusal) {
         self.counters.refused += 1;
+        if let (true, Refusal::BadRecipe(why)) = (from == cx.me, &why) {
+            self.end(cx, End::Failed(format!("this node itself can't run it: {why}")));
+            return;
+        }
         let worker = self.workers.entry(from).or_default();
         match why {
             Refusal::Busy => worker.not_before = cx.now + cx.settings.busy_backoff,
@@ -207,23 +222,23 @@ impl Coordinator {
             return;
         };
         self.forget_arrival(ticket);
-        let Some(lease) = self.leases.get_mut(&attempt) else {
+        let mut lease = self.leases.get_mut(&attempt);
+        if lease.is_none() {
             self.counters.late += results.len() as u64;
-            return;
-        };
-        let (gridlet, worker) = (lease.gridlet, lease.worker);
+        }
         let mut votes = Vec::new();
         let mut invalid = None;
         for (output, examined) in results {
             let cell = output.cell;
             match examined {
                 Examined::Class { class, new, refuted } => {
-                    if !lease.open.remove(&cell) {
-                        continue;
-                    }
-                    votes.push((cell, class, refuted));
+                    // Kept also if the vote comes too late: the examiner has numbered the class,
+                    // and later answers may be of it.
                     if new {
                         cx.out.push(Effect::Store { job: self.spec.id, class, output });
+                    }
+                    if lease.as_mut().is_some_and(|lease| lease.open.remove(&cell)) {
+                        votes.push((cell, class, refuted));
                     }
                 }
                 Examined::Invalid(why) => invalid = Some((cell, why)),
@@ -231,7 +246,8 @@ impl Coordinator {
                 Examined::Unreadable(_) => {}
             }
         }
-        let done = lease.open.is_empty();
+        let Some(lease) = lease else { return };
+        let (gridlet, worker, done) = (lease.gridlet, lease.worker, lease.open.is_empty());
         if done {
             let cost = self.spec.manager.gridlets()[gridlet.index()].cost;
             self.pace.leases += 1;
@@ -319,6 +335,10 @@ impl Coordinator {
                 worker.failures += 1;
                 fault = Some(why);
             }
+        }
+        if fault.is_some() && from != cx.me {
+            // A node on which the program always fails, whatever it says, only holds the job up.
+            worker.broken = worker.answers == 0 && worker.failures >= FAILURES_OF_A_BROKEN_NODE;
         }
         if let Some(fault) = fault {
             self.failures.entry(gridlet).or_default().insert(from, fault.clone());

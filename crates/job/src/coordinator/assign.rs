@@ -12,10 +12,15 @@ use crate::wire::ToWorker;
 /// tick goes on.
 const GRANTS_AT_ONCE: usize = 4096;
 
+/// Leases of one gridlet beyond its quorum that are out because others are slow. More nodes that hang
+/// on the same gridlet say that it is the program that hangs.
+const MAX_RIVALS: usize = 6;
+
 impl Coordinator {
     /// Grants leases while there is work that somebody may do.
     pub(super) fn assign(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
+        self.give_back_own(cx);
         if self.phase != Phase::Running {
             return;
         }
@@ -60,6 +65,26 @@ impl Coordinator {
         }
     }
 
+    /// Gridlets that were left to this node although it can't run them: others try again, unless it
+    /// is their answers that gave no decision.
+    fn give_back_own(&mut self, cx: &mut Context<'_>) {
+        let able = cx.offer.slots > 0
+            && self.workers.get(&cx.me).is_none_or(|me| !me.missing_program && !me.barred);
+        if self.phase != Phase::Running || able || self.for_self.is_empty() {
+            return;
+        }
+        if let Some(gridlet) = self.hopeless.first() {
+            let why = format!(
+                "the answers for gridlet {gridlet} disagree, and this node can't compute it itself"
+            );
+            self.end(cx, End::Failed(why));
+            return;
+        }
+        for gridlet in std::mem::take(&mut self.for_self) {
+            self.requeue(gridlet);
+        }
+    }
+
     fn next_for(&self, cx: &Context<'_>, worker: &NodeId) -> Option<GridletId> {
         if *worker == cx.me {
             let own = self.for_self.iter().find(|gridlet| !self.by_me(cx, **gridlet));
@@ -89,7 +114,10 @@ impl Coordinator {
             .filter(|(node, _)| !cx.ledger.is_blacklisted(node))
             .filter(|(node, _)| {
                 self.workers.get(node).is_none_or(|worker| {
-                    !worker.barred && !worker.missing_program && worker.not_before <= cx.now
+                    !worker.barred
+                        && !worker.broken
+                        && !worker.missing_program
+                        && worker.not_before <= cx.now
                 })
             })
             .map(|(node, ad)| (node, ad.clone()))
@@ -132,6 +160,12 @@ impl Coordinator {
             .filter(|&cell| own || self.verifier.demand(cell) > 0)
             .filter(|&cell| self.verifier.may_answer(cell, worker))
             .collect();
+        if cells.is_empty() && own {
+            // It has answered, and its answer contradicts a sample of its own.
+            let why = "the program's results differ from run to run on this node".to_owned();
+            self.end(cx, End::Failed(why));
+            return false;
+        }
         if cells.is_empty() {
             // Its place in the queue was out of date.
             self.requeue(gridlet);
@@ -149,17 +183,19 @@ impl Coordinator {
         }
         let per_cost = self.pace.seconds / self.pace.cost;
         let factor = f64::from(cx.settings.straggler_factor);
-        let slow = self.leases.values().find(|lease| {
+        let at_once = usize::from(self.verifier.policy().quorum) + MAX_RIVALS;
+        let slow = self.leases.iter().find(|(attempt, lease)| {
             let age = cx.now.since(lease.granted);
-            let expected = per_cost * self.gridlet(lease.gridlet).cost;
-            !lease.rival
-                && lease.worker != worker
+            let siblings = &self.by_gridlet[&lease.gridlet];
+            // The youngest of its gridlet: a rival may hang as well as the first.
+            lease.worker != worker
                 && age >= cx.settings.straggler_min
-                && age.as_secs_f64() > factor * expected
-                && self.by_gridlet[&lease.gridlet].len() == 1
+                && age.as_secs_f64() > factor * per_cost * self.gridlet(lease.gridlet).cost
+                && siblings.last() == Some(attempt)
+                && siblings.len() < at_once
                 && lease.open.iter().any(|&cell| self.verifier.may_answer(cell, worker))
         });
-        let Some(slow) = slow else { return false };
+        let Some((_, slow)) = slow else { return false };
         let gridlet = slow.gridlet;
         let cells: Vec<CellId> = slow
             .open
@@ -185,7 +221,7 @@ impl Coordinator {
         let attempt = self.next_attempt;
         let listed = if cells.len() == whole { Vec::new() } else { cells.clone() };
         self.journal(cx, Record::Granted { attempt, gridlet, worker, cells: listed, rival });
-        self.hold(attempt, worker, gridlet, cells, rival, cx.now);
+        self.hold(attempt, worker, gridlet, cells, cx.now);
         self.requeue(gridlet);
         self.send_lease(cx, attempt);
     }
@@ -197,7 +233,6 @@ impl Coordinator {
         worker: NodeId,
         gridlet: GridletId,
         cells: Vec<CellId>,
-        rival: bool,
         now: outlast_types::Time,
     ) {
         for &cell in &cells {
@@ -220,7 +255,6 @@ impl Coordinator {
                 heard: now,
                 sent: now,
                 accepted: false,
-                rival,
                 file_limit: outlast_types::limits::RESULT_FILE_BYTES,
                 fetch_failures: 0,
             },

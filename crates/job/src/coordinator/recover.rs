@@ -28,9 +28,9 @@ impl Coordinator {
 
     fn replay(&mut self, record: Record, now: Time) {
         match record {
-            Record::Granted { attempt, gridlet, worker, cells, rival } => {
+            Record::Granted { attempt, gridlet, worker, cells, .. } => {
                 let cells = if cells.is_empty() { self.cells_of(gridlet) } else { cells };
-                self.hold(attempt, worker, gridlet, cells, rival, now);
+                self.hold(attempt, worker, gridlet, cells, now);
             }
             Record::Votes { attempt, votes } => {
                 let Some(lease) = self.leases.get_mut(&attempt) else { return };
@@ -57,6 +57,9 @@ impl Coordinator {
                 self.absorb(None, verdicts);
             }
             Record::Struck(worker) => {
+                if let Some(known) = self.workers.get_mut(&worker) {
+                    known.struck = true;
+                }
                 let mut verdicts = Vec::new();
                 self.verifier.strike(worker, &mut verdicts);
                 self.absorb(None, verdicts);

@@ -149,7 +149,7 @@ impl Coordinator {
             refused: self.counters.refused,
             rivals: self.counters.rivals,
             eta,
-            policy: self.verifier.policy().clone(),
+            policy: *self.verifier.policy(),
             verification: self.verifier.stats(),
             sample_trouble: self.sample_trouble.clone(),
             trouble: self.trouble(),
@@ -165,12 +165,17 @@ impl Coordinator {
             return Some(format!("no known node has `{program}`"));
         }
         let waiting = self.queue.len() + self.for_self.len();
-        (waiting > 0).then(|| {
-            format!(
-                "{waiting} gridlets wait for a node that may answer them; quorum {} needs as many \
-                 different nodes, or this one",
-                self.verifier.policy().quorum
-            )
+        let who = match waiting {
+            0 => return None,
+            1 => "1 gridlet waits".to_owned(),
+            more => format!("{more} gridlets wait"),
+        };
+        Some(match self.verifier.policy().quorum {
+            0 | 1 => format!("{who} for a node with a free slot"),
+            quorum => format!(
+                "{who} for another node with a free slot, as answers of {quorum} different nodes have \
+                 to agree"
+            ),
         })
     }
 
@@ -202,6 +207,8 @@ impl Coordinator {
                 failures: worker.failures,
                 out: if worker.barred {
                     Some("sent no valid result")
+                } else if worker.broken {
+                    Some("fails at everything")
                 } else if worker.missing_program {
                     Some("hasn't the program")
                 } else {
