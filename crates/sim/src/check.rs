@@ -1,0 +1,181 @@
+//! What must hold after each event, whatever happens. It watches what becomes durable and what leaves a node,
+//! and keeps its own books, across all lives of the submitters.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use outlast_gridlet::{ApplicationManager, CellOutput};
+use outlast_job::wire::{Message, ToWorker};
+use outlast_job::{Coordinator, Record};
+use outlast_types::{Attempt, CellId, JobId, NodeId};
+use outlast_verify::Class;
+
+use crate::app::Toy;
+use crate::host::Shelf;
+
+/// A lease as the journal knows it.
+struct Grant {
+    worker: NodeId,
+    cells: BTreeSet<CellId>,
+    voted: BTreeSet<CellId>,
+    released: bool,
+}
+
+struct Job {
+    submitter: NodeId,
+    toy: Arc<Toy>,
+    grants: BTreeMap<Attempt, Grant>,
+    accepted: BTreeMap<CellId, Class>,
+}
+
+/// See the module.
+pub(crate) struct Checker {
+    jobs: BTreeMap<JobId, Job>,
+    right: bool,
+    violation: Option<String>,
+}
+
+impl Checker {
+    pub(crate) fn new(right: bool) -> Self {
+        Self { jobs: BTreeMap::new(), right, violation: None }
+    }
+
+    /// The first thing that should never happen and did.
+    pub(crate) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    pub(crate) fn fail(&mut self, what: impl Into<String>) {
+        self.violation.get_or_insert_with(|| what.into());
+    }
+
+    pub(crate) fn submitted(&mut self, id: JobId, submitter: NodeId, toy: Arc<Toy>) {
+        let job = Job { submitter, toy, grants: BTreeMap::new(), accepted: BTreeMap::new() };
+        self.jobs.insert(id, job);
+    }
+
+    /// A record became durable.
+    pub(crate) fn recorded(&mut self, id: JobId, record: &Record) {
+        if let Err(what) = self.record(id, record) {
+            self.fail(format!("job {id}: {what}"));
+        }
+    }
+
+    fn record(&mut self, id: JobId, record: &Record) -> Result<(), String> {
+        let Some(job) = self.jobs.get_mut(&id) else { return Err("a job of nobody".to_owned()) };
+        match record {
+            Record::Granted { attempt, gridlet, worker, cells, .. } => {
+                let cells: BTreeSet<CellId> = if cells.is_empty() {
+                    let whole = &job.toy.gridlets()[gridlet.index()].cells;
+                    job.toy.grid().cells_in(whole).collect()
+                } else {
+                    cells.iter().copied().collect()
+                };
+                if let Some(cell) = cells.iter().find(|cell| job.accepted.contains_key(cell)) {
+                    return Err(format!("cell {cell} is accepted and granted under {attempt}"));
+                }
+                let last = job.grants.keys().next_back();
+                if last.is_some_and(|last| last >= attempt) {
+                    return Err(format!("attempt {attempt} granted after {last:?}"));
+                }
+                let voted = BTreeSet::new();
+                let grant = Grant { worker: *worker, cells, voted, released: false };
+                job.grants.insert(*attempt, grant);
+            }
+            Record::Votes { attempt, votes } => {
+                let Some(grant) = job.grants.get_mut(attempt) else {
+                    return Err(format!("votes under {attempt}, which was never granted"));
+                };
+                if grant.released {
+                    return Err(format!("votes under {attempt}, which has ended"));
+                }
+                for (cell, ..) in votes {
+                    if !grant.cells.contains(cell) {
+                        return Err(format!("a vote for {cell}, which isn't under {attempt}"));
+                    }
+                    if !grant.voted.insert(*cell) {
+                        return Err(format!("two votes for {cell} under {attempt}"));
+                    }
+                }
+            }
+            Record::Released { attempt } => {
+                let Some(grant) = job.grants.get_mut(attempt) else {
+                    return Err(format!("{attempt} ended and was never granted"));
+                };
+                if std::mem::replace(&mut grant.released, true) {
+                    return Err(format!("{attempt} ended twice"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The output is to be written.
+    pub(crate) fn merging(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        let missing = job.toy.grid().cells() as usize - job.accepted.len();
+        if missing > 0 {
+            self.fail(format!("job {id} is merged with {missing} cells not accepted"));
+        }
+    }
+
+    /// A frame leaves a node.
+    pub(crate) fn sent(&mut self, from: NodeId, to: NodeId, message: &Message) {
+        let Message::ToWorker(id, message) = message else { return };
+        let Some(job) = self.jobs.get(id).filter(|job| job.submitter == from) else { return };
+        let what = match message {
+            ToWorker::Lease { attempt, .. } => match job.grants.get(attempt) {
+                Some(grant) if grant.worker == to && !grant.released => return,
+                _ => format!("a lease leaves under {attempt}, which {to:?} doesn't durably hold"),
+            },
+            ToWorker::Ack { attempt, cells } => match job.grants.get(attempt) {
+                Some(grant) if cells.iter().all(|cell| grant.voted.contains(cell)) => return,
+                _ => format!("answers under {attempt} are acknowledged and not safe: {cells:?}"),
+            },
+            _ => return,
+        };
+        self.fail(format!("job {id}: {what}"));
+    }
+
+    /// A cell is accepted, and its output is on disk, or should be.
+    pub(crate) fn accepted(
+        &mut self,
+        id: JobId,
+        cell: CellId,
+        class: Class,
+        output: Option<&CellOutput>,
+        blobs: &Shelf,
+    ) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        let before = job.accepted.insert(cell, class);
+        let what = match output {
+            _ if before.is_some() => format!("cell {cell} accepted twice: {before:?}, {class:?}"),
+            None => format!("class {} of cell {cell} is accepted and not stored", class.0),
+            Some(output) if self.right && !job.toy.is_right(output, blobs) => {
+                format!("a wrong answer for cell {cell} is accepted")
+            }
+            Some(_) => return,
+        };
+        self.fail(format!("job {id}: {what}"));
+    }
+
+    /// A submitter is back, with this coordinator. Hands out what it accepts that wasn't seen accepted: it died
+    /// between the vote and the news.
+    pub(crate) fn resumed(&mut self, id: JobId, back: &Coordinator) -> Vec<(CellId, Class)> {
+        let Some(job) = self.jobs.get(&id) else { return Vec::new() };
+        let mut news = Vec::new();
+        let mut wrong = None;
+        for cell in (0..job.toy.grid().cells()).map(CellId) {
+            match (job.accepted.get(&cell), back.accepted_class(cell)) {
+                (None, Some(class)) => news.push((cell, class)),
+                (before, after) if before == after.as_ref() => {}
+                (before, after) => wrong = Some((cell, before.copied(), after)),
+            }
+        }
+        if let Some((cell, before, after)) = wrong {
+            self.fail(format!("job {id}: cell {cell} was {before:?}, after a restart {after:?}"));
+        }
+        news
+    }
+}
