@@ -161,13 +161,13 @@ impl Coordinator {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         if blobs.is_empty() {
-            let outputs = fresh.clone();
-            cx.out.push(Effect::Examine { job: self.spec.id, ticket, outputs });
-            fresh.iter_mut().for_each(|output| output.files.clear());
+            let outputs = without_files(&fresh);
+            self.arrivals.insert(ticket, Arrival { attempt, outputs });
+            cx.out.push(Effect::Examine { job: self.spec.id, ticket, outputs: fresh });
         } else {
+            self.arrivals.insert(ticket, Arrival { attempt, outputs: fresh });
             cx.out.push(Effect::Fetch { job: self.spec.id, ticket, from, blobs });
         }
-        self.arrivals.insert(ticket, Arrival { attempt, outputs: fresh });
     }
 
     /// The blobs of answers arrived, or didn't.
@@ -180,11 +180,7 @@ impl Coordinator {
         let Some(arrival) = self.arrivals.get_mut(&ticket) else { return };
         if result.is_ok() {
             let outputs = std::mem::take(&mut arrival.outputs);
-            // The cells are needed again, their content isn't.
-            arrival.outputs = outputs
-                .iter()
-                .map(|o| CellOutput { cell: o.cell, exit: o.exit, files: Vec::new() })
-                .collect();
+            arrival.outputs = without_files(&outputs);
             cx.out.push(Effect::Examine { job: self.spec.id, ticket, outputs });
             return;
         }
@@ -371,4 +367,9 @@ impl Coordinator {
             self.end(cx, End::Failed(why));
         }
     }
+}
+
+/// What an arrival remembers while its answers are looked at: the cells are needed again, their content isn't.
+fn without_files(outputs: &[CellOutput]) -> Vec<CellOutput> {
+    outputs.iter().map(|o| CellOutput { cell: o.cell, exit: o.exit, files: Vec::new() }).collect()
 }

@@ -4,7 +4,7 @@ use outlast_broker::{Candidate, room};
 use outlast_overlay::State;
 use outlast_types::{Ad, Attempt, CellId, GridletId, NodeId};
 
-use super::{Context, Coordinator, End, Lease, Phase};
+use super::{Context, Coordinator, End, Lease, Phase, Worker};
 use crate::Record;
 use crate::wire::ToWorker;
 
@@ -24,26 +24,34 @@ impl Coordinator {
         if self.phase != Phase::Running {
             return;
         }
-        let ads = self.usable(cx);
-        self.watch_for_workers(cx, &ads);
-        if self.phase != Phase::Running || ads.is_empty() {
+        if self.queue.len() == 0 && self.for_self.is_empty() && !self.may_be_slow(cx) {
+            self.stranded = None;
+            return;
+        }
+        let usable = self.usable(cx);
+        self.watch_for_workers(cx, &usable);
+        if self.phase != Phase::Running || usable.is_empty() {
             return;
         }
         // Work queued at a worker can't be done by one that becomes free earlier: near the end, none is.
-        let slots: u32 = ads.iter().map(|(_, ad)| ad.slots).sum();
+        let slots = usable.iter().fold(0u32, |sum, (_, ad, _)| sum.saturating_add(ad.slots));
         let plenty = self.queue.len() as u64 > 2 * u64::from(slots);
         let prefetch = if plenty { cx.settings.prefetch } else { 0 };
-        let mut candidates: Vec<Candidate<'_>> = ads
-            .iter()
-            .map(|(node, ad)| Candidate {
-                node: *node,
+        let mut candidates: Vec<Candidate<'_>> = usable
+            .into_iter()
+            .map(|(node, ad, outstanding)| Candidate {
+                node,
                 ad,
-                credibility: cx.ledger.credibility(node),
-                outstanding: self.workers.get(node).map_or(0, |w| w.leases),
-                local: *node == cx.me,
+                credibility: 0.0,
+                outstanding,
+                local: node == cx.me,
             })
             .filter(|candidate| room(candidate, prefetch) > 0)
+            .filter(|candidate| !cx.ledger.is_blacklisted(&candidate.node))
             .collect();
+        for candidate in &mut candidates {
+            candidate.credibility = cx.ledger.credibility(&candidate.node);
+        }
         for _ in 0..GRANTS_AT_ONCE {
             if candidates.is_empty() {
                 return;
@@ -65,11 +73,21 @@ impl Coordinator {
         }
     }
 
+    /// Whether any lease is old enough to be called slow. The first was granted first.
+    fn may_be_slow(&self, cx: &Context<'_>) -> bool {
+        let oldest = self.leases.values().next();
+        self.pace.leases > 0
+            && oldest.is_some_and(|lease| cx.now.since(lease.granted) >= cx.settings.straggler_min)
+    }
+
     /// Gridlets that were left to this node although it can't run them: others try again, unless it
     /// is their answers that gave no decision.
     fn give_back_own(&mut self, cx: &mut Context<'_>) {
         let able = cx.offer.slots > 0
-            && self.workers.get(&cx.me).is_none_or(|me| !me.missing_program && !me.barred);
+            && self
+                .workers
+                .get(&cx.me)
+                .is_none_or(|me| !me.missing_program && !me.barred && !me.broken);
         if self.phase != Phase::Running || able || self.for_self.is_empty() {
             return;
         }
@@ -101,27 +119,33 @@ impl Coordinator {
             .is_some_and(|attempts| attempts.iter().any(|a| self.leases[a].worker == cx.me))
     }
 
-    /// Nodes that may work for this job now, this one included.
-    fn usable(&self, cx: &Context<'_>) -> Vec<(NodeId, Ad)> {
-        let others = cx
-            .membership
-            .members()
-            .filter(|member| matches!(member.state, State::Alive))
-            .map(|member| (member.card.node, &member.ad));
-        others
-            .chain(std::iter::once((cx.me, cx.offer)))
-            .filter(|(_, ad)| ad.slots > 0 && !ad.draining)
-            .filter(|(node, _)| !cx.ledger.is_blacklisted(node))
-            .filter(|(node, _)| {
-                self.workers.get(node).is_none_or(|worker| {
-                    !worker.barred
-                        && !worker.broken
-                        && !worker.missing_program
-                        && worker.not_before <= cx.now
-                })
-            })
-            .map(|(node, ad)| (node, ad.clone()))
-            .collect()
+    /// Nodes that may work for this job now, this one included, as far as the job itself knows, and the leases that
+    /// they hold. Called at each event: goes once along both tables, side by side.
+    fn usable<'a>(&self, cx: &Context<'a>) -> Vec<(NodeId, &'a Ad, u32)> {
+        let membership = cx.membership;
+        let mut known = self.workers.iter().peekable();
+        let mut usable = Vec::new();
+        let mut consider = |node: NodeId, ad: &'a Ad, worker: Option<&Worker>| {
+            let fit = worker.is_none_or(|worker| {
+                !worker.barred
+                    && !worker.broken
+                    && !worker.missing_program
+                    && worker.not_before <= cx.now
+            });
+            if fit && ad.slots > 0 && !ad.draining {
+                usable.push((node, ad, worker.map_or(0, |worker| worker.leases)));
+            }
+        };
+        for member in membership.members() {
+            let node = member.card.node;
+            while known.next_if(|(worker, _)| **worker < node).is_some() {}
+            let worker = known.next_if(|(worker, _)| **worker == node).map(|(_, worker)| worker);
+            if matches!(member.state, State::Alive) {
+                consider(node, &member.ad, worker);
+            }
+        }
+        consider(cx.me, cx.offer, self.workers.get(&cx.me));
+        usable
     }
 
     /// Whether this node itself may still do any gridlet of the job.
@@ -133,12 +157,17 @@ impl Coordinator {
 
     /// Gives up when all known nodes lack the program, after a grace for others to come. A job that only
     /// waits for nodes to be there, or free, waits.
-    fn watch_for_workers(&mut self, cx: &mut Context<'_>, usable: &[(NodeId, Ad)]) {
+    fn watch_for_workers(&mut self, cx: &mut Context<'_>, usable: &[(NodeId, &Ad, u32)]) {
+        let mut nodes = usable.iter().map(|(node, ..)| node);
+        if nodes.any(|node| !cx.ledger.is_blacklisted(node)) {
+            self.stranded = None;
+            return;
+        }
         let lacking = self.workers.values().filter(|worker| worker.missing_program).count();
         let waiting = self.workers.iter().any(|(_, w)| {
             !w.missing_program && !w.barred && (w.leases > 0 || w.not_before > cx.now)
         });
-        if lacking == 0 || !usable.is_empty() || waiting {
+        if lacking == 0 || waiting {
             self.stranded = None;
             return;
         }
