@@ -30,6 +30,8 @@ mod peer;
 mod queue;
 mod record;
 mod settings;
+#[cfg(test)]
+mod testing;
 pub mod wire;
 mod worker;
 

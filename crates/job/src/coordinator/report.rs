@@ -173,8 +173,8 @@ impl Coordinator {
         Some(match self.verifier.policy().quorum {
             0 | 1 => format!("{who} for a node with a free slot"),
             quorum => format!(
-                "{who} for another node with a free slot, as answers of {quorum} different nodes have \
-                 to agree"
+                "{who} for another node with a free slot, as {quorum} different nodes have to agree \
+                 (`--replication 1` asks for one answer)"
             ),
         })
     }
