@@ -69,15 +69,10 @@ pub fn for_up(data_dir: PathBuf, cwd: &Path, args: UpArgs) -> Result<Config, Fai
         Some(path) => {
             let path = cwd.join(path);
             let missing = || format!("configuration {}: no such file", path.display());
-            Options::read(&path).map_err(refused)?.ok_or_else(|| Failure::usage(missing()))?
+            read(&path)?.ok_or_else(|| Failure::usage(missing()))?
         }
         None => in_data_dir(&data_dir)?,
     };
-    if file.data_dir.is_some() {
-        let message = "configuration: `data-dir` isn't for the file, as all other commands have to \
-                       find the daemon too; name it with --data-dir or OUTLAST_DATA_DIR";
-        return Err(Failure::usage(message));
-    }
     let flags = Options {
         data_dir: Some(data_dir),
         listen: Some(args.listen).filter(|listen| !listen.is_empty()),
@@ -108,7 +103,19 @@ pub fn for_embedded(data_dir: PathBuf) -> Result<Config, Failure> {
 }
 
 fn in_data_dir(data_dir: &Path) -> Result<Options, Failure> {
-    Ok(Options::read(&data_dir.join(CONFIG_NAME)).map_err(refused)?.unwrap_or_default())
+    Ok(read(&data_dir.join(CONFIG_NAME))?.unwrap_or_default())
+}
+
+fn read(path: &Path) -> Result<Option<Options>, Failure> {
+    let file = Options::read(path).map_err(refused)?;
+    if file.as_ref().is_some_and(|file| file.data_dir.is_some()) {
+        return Err(Failure::usage(format!(
+            "configuration {}: `data-dir` isn't for the file, as all other commands have to find the \
+             daemon too; name it with --data-dir or OUTLAST_DATA_DIR",
+            path.display()
+        )));
+    }
+    Ok(file)
 }
 
 fn refused(error: ConfigError) -> Failure {

@@ -15,7 +15,7 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 const TEMPLATE: &str = "{spinner} [{bar:20}] {wide_msg}";
 
 /// No line before this: what is done at once needs none.
-const FIRST_LINE: Duration = Duration::from_secs(2);
+pub const FIRST_LINE: Duration = Duration::from_secs(2);
 
 /// Lines for the parts of the work that are done, besides: quarters.
 const PARTS: u64 = 4;
@@ -158,7 +158,7 @@ impl Lines {
             waits: job.waiting_for.is_some(),
         };
         let worth = !job.state.ended()
-            && (now >= FIRST_LINE || this.waits)
+            && now >= FIRST_LINE
             && self.last.is_none_or(|last| {
                 last.state != this.state
                     || last.waits != this.waits

@@ -381,6 +381,9 @@ pub fn report(detail: &JobDetail) -> Vec<String> {
         job.gridlets_done,
         human::count(job.gridlets_total.into(), "gridlet"),
     )];
+    if let Some(exit) = job.exit.filter(|exit| *exit != 0 && job.app == "command") {
+        lines.push(format!("the program ended with exit code {exit}"));
+    }
     lines.extend(job.files.iter().map(|file| format!("wrote {file}")));
     let stats = &detail.verification;
     if stats.expired_leases > 0 {

@@ -89,7 +89,7 @@ impl Ui {
     /// A message that has to be seen.
     pub fn complain(&mut self, text: &str) {
         // If nobody reads standard error, nobody can be told.
-        let _ = writeln!(self.err, "outlast: {}", human::tame(text));
+        let _ = writeln!(self.err, "outlast: {}", human::tame(text.trim_end()));
     }
 
     /// A program's own standard error.

@@ -13,7 +13,7 @@ use crate::args::FollowArgs;
 use crate::connect::Attached;
 use crate::exit::{Exit, Failure};
 use crate::interrupts::{Interrupt, Interrupts};
-use crate::progress::Progress;
+use crate::progress::{FIRST_LINE, Progress};
 use crate::ui::Ui;
 
 /// How waiting is paced.
@@ -110,8 +110,11 @@ impl Follow<'_> {
             detach_at = Some(self.offer_to_cancel(progress));
         }
         loop {
+            // The first line is due although nothing changes.
+            let first_line = FIRST_LINE.saturating_sub(start.elapsed());
+            let poll = if first_line.is_zero() { self.pacing.poll } else { first_line };
             let event = tokio::select! {
-                answer = control.wait(self.job, since, self.pacing.poll) => Event::Answer(Box::new(answer)),
+                answer = control.wait(self.job, since, poll) => Event::Answer(Box::new(answer)),
                 interrupt = self.interrupts.next() => Event::Interrupt(interrupt),
                 ended = ended(self.attached) => Event::NodeEnded(ended),
                 () = at(detach_at) => Event::DetachDue,
