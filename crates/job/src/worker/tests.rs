@@ -67,7 +67,7 @@ fn a_failure_is_told_once_until_it_is_due_again() {
     let effects = driver.input(Input::Run(run(1, 0), failed));
     let failure = Failure::Program { exit: 3, tail: "no".to_owned() };
     let told = ToCoordinator::Failed { attempt: Attempt(1), failure };
-    assert_eq!(to_coordinators(&effects), [told.clone()]);
+    assert_eq!(to_coordinators(&effects), std::slice::from_ref(&told));
     assert!(to_coordinators(&driver.wait(Duration::from_secs(5))).contains(&told));
     driver.submitter_says(SUBMITTER, ToWorker::Revoke { attempts: vec![Attempt(1)] });
     assert_eq!(driver.peer.footprint().leases_here, 0);
