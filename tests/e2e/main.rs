@@ -1,5 +1,10 @@
 //! Grids of real processes: see `outlast_tests` for how.
 
+mod input;
+mod liars;
+mod lifetimes;
+mod submitter;
+mod together;
 mod work;
 
 /// Arguments of a client, of both kinds.

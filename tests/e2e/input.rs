@@ -1,0 +1,1 @@
+//! Bad input: a clear message, the documented exit code, and no daemon down.
