@@ -183,7 +183,7 @@ pub enum ResultError {
     #[error("{0}")]
     Invalid(String),
     /// Our own store failed: says nothing about the answer.
-    #[error("reading a result: {0}")]
+    #[error("{0}")]
     Io(#[from] std::io::Error),
 }
 

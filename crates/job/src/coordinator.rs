@@ -19,6 +19,7 @@ mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -316,6 +317,13 @@ impl Coordinator {
             }
             Phase::Merging => cx.out.push(Effect::Merge(self.spec.id)),
             Phase::Ended(_) => {}
+        }
+    }
+
+    /// This node itself was silent for so long: that is not the workers' silence.
+    pub(crate) fn forgive(&mut self, now: Time, pause: Duration) {
+        for lease in self.leases.values_mut() {
+            lease.heard = (lease.heard + pause).min(now);
         }
     }
 

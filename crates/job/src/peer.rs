@@ -278,7 +278,12 @@ impl Peer {
     }
 
     fn on_tick(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let pause = now.since(self.ticked);
         self.ticked = now;
+        if pause > 2 * self.settings.renew_every {
+            // This node was stopped or waited for its disk. Whoever spoke meanwhile wasn't heard.
+            self.for_active_jobs(now, out, |job, _| job.forgive(now, pause));
+        }
         self.overlay(now, out, |membership, now, out| membership.on_tick(now, out));
         self.worker.on_tick(now, &self.settings, out);
         self.for_active_jobs(now, out, |job, cx| job.on_tick(cx));

@@ -199,17 +199,17 @@ impl Control for Node {
 
     fn jobs(&self) -> Answer<'_, Vec<JobSummary>> {
         Box::pin(async move {
-            let reports = self
+            let mut reports = self
                 .ask(|peer, now| {
                     peer.jobs().map(|(id, job)| (id, job.report(now))).collect::<Vec<_>>()
                 })
                 .await?;
-            let mut rows: Vec<JobSummary> = reports
+            reports.sort_by_key(|(_, report)| std::cmp::Reverse(report.created));
+            reports.truncate(outlast_api::limits::ROWS);
+            let rows: Vec<JobSummary> = reports
                 .iter()
                 .filter_map(|(id, report)| Some(summary(&*self.shared.jobs.get(*id)?, report)))
                 .collect();
-            rows.sort_by_key(|row| std::cmp::Reverse(row.created));
-            rows.truncate(outlast_api::limits::ROWS);
             Ok(rows)
         })
     }

@@ -91,7 +91,7 @@ impl Examiner {
     }
 
     fn results(&self, job: JobId) -> Option<JournalResults> {
-        let job = self.jobs.get(job)?;
+        let job = self.jobs.get(job).filter(|job| !job.is_over())?;
         Some(JournalResults { job, journal: self.journal.clone(), store: self.store.clone() })
     }
 

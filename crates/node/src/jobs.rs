@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +84,8 @@ pub(crate) struct JobFiles {
     pub(crate) recovered: bool,
     /// Class accepted for each cell.
     accepted: RwLock<Vec<u16>>,
+    /// Its answers aren't wanted any more.
+    over: AtomicBool,
 }
 
 impl JobFiles {
@@ -93,7 +96,16 @@ impl JobFiles {
         recovered: bool,
     ) -> Self {
         let accepted = RwLock::new(vec![NONE; manager.grid().cells() as usize]);
-        Self { id, record, manager, recovered, accepted }
+        Self { id, record, manager, recovered, accepted, over: AtomicBool::new(false) }
+    }
+
+    /// The job has ended: answers that are still on their way to be looked at come too late.
+    pub(crate) fn set_over(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
     }
 
     pub(crate) fn accept(&self, cell: CellId, class: Class) {

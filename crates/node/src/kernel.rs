@@ -40,6 +40,9 @@ const DISK_RETRY: Duration = Duration::from_secs(1);
 /// Ended jobs that are remembered; the oldest are forgotten with all their records.
 const ENDED_JOBS: usize = 200;
 
+/// How often it is looked whether what is remembered of members is still true.
+const REMEMBER_EVERY: Duration = Duration::from_secs(5);
+
 /// Members that are remembered across a restart.
 const REMEMBERED: usize = 64;
 
@@ -233,7 +236,12 @@ impl Loop {
 
     /// Keeps a few members' addresses for the next life.
     fn remember(&mut self, now: Time, batch: &mut Batch) {
-        if now.since(self.remembered_at) < Duration::from_secs(5) {
+        // A new member at once: if this node is killed now, its next life has to get in touch with whoever
+        // works for it before they hold each other dead.
+        let members = self.peer.membership().members();
+        let here = members.filter(|member| member.state != outlast_overlay::State::Left);
+        let known = here.take(REMEMBERED).count();
+        if known <= self.remembered.len() && now.since(self.remembered_at) < REMEMBER_EVERY {
             return;
         }
         self.remembered_at = now;
@@ -265,6 +273,12 @@ impl Loop {
         let now = self.shared.clock.now();
         for effect in &effects {
             self.gather(now, effect, batch);
+        }
+        // What happens to programs here waits for no disk: they die with the node, so nothing of theirs
+        // could outlive a fact that is lost. Their slots would stand idle meanwhile.
+        let (runs, effects): (Vec<_>, Vec<_>) = effects.into_iter().partition(is_about_runs);
+        for effect in runs {
+            self.act(effect);
         }
         if self.commit(batch).await == Next::Stop {
             return Next::Stop;
@@ -372,9 +386,10 @@ impl Loop {
     }
 
     fn on_ended(&mut self, job: JobId) {
+        let Some(files) = self.shared.jobs.get(job) else { return };
+        files.set_over();
         self.shared.examine(Task::Forget { job });
         self.ended.push_back(job);
-        let Some(files) = self.shared.jobs.get(job) else { return };
         let end = match self.peer.job(job).map(outlast_job::Coordinator::phase) {
             Some(outlast_job::Phase::Ended(end)) => end.clone(),
             _ => return,
@@ -444,6 +459,11 @@ impl Loop {
         };
         self.shared.logs.add(job, node.map(|node| node.short()), now, text);
     }
+}
+
+fn is_about_runs(effect: &Effect) -> bool {
+    use Effect::{Clean, Kill, Run, Stage};
+    matches!(effect, Run(_) | Kill(_) | Stage { .. } | Clean(_))
 }
 
 /// How a job ended, in a sentence.

@@ -153,6 +153,7 @@ impl Node {
             watchers: Watchers::default(),
             examiner: Mutex::new(tasks_in),
             staged: Mutex::new(HashMap::new()),
+            wanted: Mutex::default(),
             staging: tokio::sync::Mutex::new(()),
             samples: tokio::sync::Semaphore::new(PARALLEL_SAMPLES),
             submitting: tokio::sync::RwLock::new(()),

@@ -63,7 +63,9 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     pub(crate) examiner: Mutex<mpsc::Sender<Task>>,
     pub(crate) staged: Mutex<HashMap<JobKey, Arc<StagedInputs>>>,
-    /// Jobs whose inputs are being laid out, so that two don't do it at a time.
+    /// Jobs that something here works for; the inputs of others are removed, also if they come later.
+    pub(crate) wanted: Mutex<BTreeSet<JobKey>>,
+    /// Held while inputs are laid out or removed.
     pub(crate) staging: tokio::sync::Mutex<()>,
     pub(crate) samples: Semaphore,
     /// Read while a job is being submitted: its blobs are there, its record isn't yet.
@@ -259,11 +261,17 @@ impl Shared {
             other => setup(other.to_string()),
         })?;
         let staged = Arc::new(staged);
+        if !lock(&self.wanted).contains(&key) {
+            let folder = self.work_dir().join(folder_name(key));
+            let _ = tokio::task::spawn_blocking(move || executor::remove_tree(&folder)).await;
+            return Err(setup("the job is over".to_owned()));
+        }
         lock(&self.staged).insert(key, Arc::clone(&staged));
         Ok(staged)
     }
 
     pub(crate) fn stage(self: &Arc<Self>, key: JobKey, manifest: ManifestRef) {
+        lock(&self.wanted).insert(key);
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let result = shared.staged_inputs(key, manifest).await.map(drop);
@@ -308,9 +316,14 @@ impl Shared {
 
     /// Removes what a job left at this worker.
     pub(crate) fn clean(self: &Arc<Self>, key: JobKey) {
+        lock(&self.wanted).remove(&key);
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let _one_at_a_time = shared.staging.lock().await;
+            if lock(&shared.wanted).contains(&key) {
+                // It came back in between.
+                return;
+            }
             lock(&shared.staged).remove(&key);
             let folder = shared.work_dir().join(folder_name(key));
             let removed = tokio::task::spawn_blocking(move || executor::remove_tree(&folder));
@@ -322,6 +335,7 @@ impl Shared {
 
     /// Computes a sample here and has it compared.
     pub(crate) fn sample(self: &Arc<Self>, job: JobId, sample: Sample) {
+        lock(&self.wanted).insert(JobKey { submitter: self.me, job });
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let truth = match shared.jobs.get(job) {

@@ -9,7 +9,7 @@ use outlast_api::ApiError;
 use outlast_api::types::JobSpec;
 use outlast_gridlet::{ApplicationManager, CommandLine, OpenError, Registry, SplitHint};
 use outlast_job::wire::{ManifestRef, StagedFile};
-use outlast_types::{Hash, JobId, limits, wire};
+use outlast_types::{CellId, Hash, JobId, limits, wire};
 use outlast_verify::Policy;
 
 use crate::control::folder_of;
@@ -54,6 +54,10 @@ pub(crate) fn prepare(
     let hint = SplitHint { slots, gridlets: spec.gridlets };
     let manager = application.open(&command, &files, hint).map_err(refuse)?;
     try_recipes(manager.as_ref())?;
+    let mut policy = policy;
+    if manager.sample(CellId(0), 0).is_none() {
+        policy.samples = 0;
+    }
     let (manifest, blobs) = stage(shared, &files, manager.as_ref())?;
     let mut random = [0u8; 16];
     getrandom::fill(&mut random).map_err(|e| ApiError::internal(e.to_string()))?;

@@ -185,7 +185,7 @@ pub(crate) fn node_rows(peer: &Peer, now: Time) -> Vec<NodeRow> {
             state,
             draining: ad.draining,
             slots: ad.slots,
-            free: ad.free,
+            free: if state == NodeState::Gone { 0 } else { ad.free },
             cores: ad.cores,
             load: f64::from(ad.load_milli) / 1000.0,
             memory_bytes: ad.memory_bytes,

@@ -97,9 +97,17 @@ fn a_long_renewal_gets_one_answer() {
 #[test]
 fn a_silent_worker_loses_its_lease() {
     let (mut driver, _) = grid(&[2], 1, 1, 1);
-    let effects = driver.wait(std::time::Duration::from_secs(3));
+    let tick = std::time::Duration::from_millis(250);
+    let effects: Vec<Effect> = (0..12).flat_map(|_| driver.wait(tick)).collect();
     assert!(records(&effects).contains(&Record::Released { attempt: Attempt(1) }), "{effects:?}");
     assert_eq!(report(&driver).expired, 1);
+}
+
+#[test]
+fn a_pause_of_this_node_is_not_the_silence_of_its_workers() {
+    let (mut driver, _) = grid(&[2], 1, 1, 1);
+    driver.wait(std::time::Duration::from_secs(3));
+    assert_eq!(report(&driver).expired, 0);
 }
 
 #[test]

@@ -9,6 +9,13 @@ use crate::{Gridlet, OpenError, SplitHint};
 /// Gridlets for each slot: enough that slow workers hold nobody up at the end.
 const PER_SLOT: u64 = 4;
 
+/// Gridlets of a large picture on few slots. With less, the last one to end keeps the others idle for longer than
+/// what a run costs.
+const FEW: u64 = 16;
+
+/// Pixels of a gridlet that is cut no finer for [`FEW`].
+const LARGE: u64 = 1 << 15;
+
 /// Pixels of the smallest gridlet: a run of POV-Ray costs 0.7 s before it renders anything.
 const SMALLEST: u64 = 4 * 32 * 32;
 
@@ -25,9 +32,9 @@ fn cells_per_gridlet(pixels: u64) -> u64 {
     }
 }
 
-fn target(hint: &SplitHint, most: u64) -> u64 {
+fn target(hint: &SplitHint, few: u64, most: u64) -> u64 {
     let asked = hint.gridlets.map(u64::from);
-    asked.unwrap_or_else(|| (u64::from(hint.slots) * PER_SLOT).min(most)).clamp(1, MOST)
+    asked.unwrap_or_else(|| (u64::from(hint.slots) * PER_SLOT).max(few).min(most)).clamp(1, MOST)
 }
 
 fn gridlets(grid: &CellGrid, extent: &[u64]) -> Vec<Gridlet> {
@@ -85,7 +92,8 @@ pub(super) fn picture(
     hint: &SplitHint,
 ) -> Result<(CellGrid, Vec<Gridlet>), OpenError> {
     let pixels = u64::from(area.width) * u64::from(area.height);
-    let wanted = target(hint, pixels / SMALLEST);
+    let few = FEW.min(pixels / LARGE);
+    let wanted = target(hint, few, pixels / SMALLEST);
     let blocks = |size: u32| u64::from(size.div_ceil(raster));
     let (rows, columns) = (blocks(area.height), blocks(area.width));
     // More cells in a gridlet are worth a number of gridlets that is somewhat off, unless it was asked for.
@@ -123,7 +131,7 @@ pub(super) fn animation(
     let count = u64::from(frames.count);
     let most = limits::GRIDLET_CELLS as u64;
     let grid = grid(vec![Axis::new(count, 1)])?;
-    let each = if together { count } else { count.div_ceil(target(hint, count)) };
+    let each = if together { count } else { count.div_ceil(target(hint, 0, count)) };
     if together && each > most {
         return Err(usage(format!(
             "{count} frames that depend on one another, expected at most {most}"
@@ -143,9 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_becomes_four_gridlets_a_slot_of_several_cells() {
+    fn a_large_picture_becomes_four_gridlets_a_slot_but_not_too_few() {
+        let (_, gridlets) = split(1920, 1080, 10, None);
+        assert_eq!(gridlets.len(), 40);
         let (grid, gridlets) = split(1920, 1080, 2, None);
-        assert_eq!(gridlets.len(), 8);
+        assert_eq!(gridlets.len(), 16);
         assert_eq!(gridlets[0].cells.volume(), 2);
         assert!(grid.axes().iter().all(|axis| axis.step() % 32 == 0));
         let total: f64 = gridlets.iter().map(|gridlet| gridlet.cost).sum();
@@ -172,7 +182,7 @@ mod tests {
             cells.dedup();
             proptest::prop_assert_eq!(cells.len(), grid.cells() as usize);
             let blocks = width.div_ceil(32) * height.div_ceil(32);
-            let asked = wanted.unwrap_or(slots * 4).min(blocks);
+            let asked = wanted.unwrap_or((slots * 4).max(FEW as u32)).min(blocks);
             proptest::prop_assert!(gridlets.len() as u32 <= asked * 2, "{} of {}", gridlets.len(), asked);
         }
     }
