@@ -80,13 +80,15 @@ pub(crate) struct DiskSink {
     store: Arc<Store>,
     suffix: String,
     written: Vec<(PathBuf, PathBuf)>,
+    /// Folders that were made for it, outer ones first.
+    folders: Vec<PathBuf>,
 }
 
 impl DiskSink {
     /// `suffix` tells temporary files of this merge from all others.
     pub(crate) fn new(cwd: &Path, store: Arc<Store>, suffix: &str) -> Self {
         let suffix = format!(".{suffix}.partial");
-        Self { cwd: cwd.to_owned(), store, suffix, written: Vec::new() }
+        Self { cwd: cwd.to_owned(), store, suffix, written: Vec::new(), folders: Vec::new() }
     }
 
     fn begin(&mut self, path: &str) -> io::Result<PathBuf> {
@@ -95,6 +97,8 @@ impl DiskSink {
             io::Error::new(io::ErrorKind::InvalidInput, format!("{path:?} names no file"))
         })?;
         if let Some(folder) = target.parent() {
+            let missing: Vec<_> = folder.ancestors().take_while(|path| !path.exists()).collect();
+            self.folders.extend(missing.into_iter().rev().map(Path::to_owned));
             fs::create_dir_all(folder).map_err(|error| at(folder, &error))?;
         }
         let mut partial = std::ffi::OsString::from(".");
@@ -110,6 +114,7 @@ impl DiskSink {
         for (partial, target) in std::mem::take(&mut self.written) {
             fs::rename(&partial, &target).map_err(|error| at(&target, &error))?;
         }
+        self.folders.clear();
         Ok(())
     }
 }
@@ -119,6 +124,10 @@ impl Drop for DiskSink {
         for (partial, _) in &self.written {
             // What can't be removed now is named so that a person knows what it is.
             let _ = fs::remove_file(partial);
+        }
+        for folder in self.folders.iter().rev() {
+            // Only if it is empty: somebody else may have put something there.
+            let _ = fs::remove_dir(folder);
         }
     }
 }
