@@ -2,6 +2,8 @@
 //!
 //! Each benchmark is a module of its own below this one and a line in [`BENCHES`].
 
+mod grid;
+
 use crate::Failure;
 
 /// A benchmark.
@@ -13,7 +15,7 @@ struct Bench {
 }
 
 /// All of them.
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[Bench { name: "grid", about: grid::ABOUT, run: grid::main }];
 
 /// Runs the benchmark that the first argument names.
 pub(crate) fn main(args: &[String]) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::Failure;
+use crate::{Failure, cargo};
 
 /// How long fetching the advisory database may take. Without a network some resolvers hang.
 const FETCH_SECONDS: &str = "60";
@@ -162,14 +162,6 @@ fn deny(root: &Path) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Passed(detail.to_owned()));
     }
     run(cargo(root).args(["deny", "check", "advisories"]))
-}
-
-/// Cargo, in the folder of the workspace.
-fn cargo(root: &Path) -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.current_dir(root);
-    command
 }
 
 /// Runs a command, its output being ours.

@@ -14,7 +14,7 @@ mod bench;
 mod ci;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask ci [--fail-fast] [STAGE …]
        cargo xtask bench [NAME [ARG …]]";
@@ -64,4 +64,19 @@ impl From<anyhow::Error> for Failure {
 fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     own.parent().map_or_else(|| own.to_owned(), Path::to_owned)
+}
+
+/// Cargo, in the folder of the workspace. It gets none of the variables that `cargo run` set for us: build
+/// scripts (ring's) look at them, and would build again what a plain `cargo build` has built.
+fn cargo(root: &Path) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command.current_dir(root);
+    command
 }
