@@ -117,11 +117,39 @@ fn what_is_no_image_is_no_result() {
 }
 
 #[test]
-fn nodes_that_fail_crash_or_hang_cost_nothing_but_time() {
+fn nodes_that_fail_or_crash_cost_nothing_but_time() {
     let world = World::new();
     let Some(scene) = Scene::new(&world, 128, 96) else { return };
     let rogues: [(&str, &[&str]); 2] =
         [("fails", &["--fail"]), ("crashes", &["--crash-after", "2"])];
     let (_nodes, job) = render(&world, &scene, &rogues, &[]);
     assert_eq!(names(&job), [""; 0], "to fail is no lie");
+}
+
+#[test]
+fn who_hangs_gets_a_rival() {
+    let world = World::new();
+    let a = Node::new(&world, "a", 0).configured("[job]\nstraggler-min = \"1s\"\n").up();
+    let _hangs = Node::new(&world, "hangs", 1).rogue(&["--hang"]).join(&a).up();
+    let _b = Node::new(&world, "b", 1).join(&a).up();
+    a.knows(3);
+    let sweep = "run --param i=0..5 --gridlets 6 --replication 1 --samples 0 -- echo {i}";
+    a.outlast(&sweep.split(' ').collect::<Vec<_>>()).with_code(0);
+    let job = a.show();
+    let leases = |name| job.workers.iter().find(|row| row.name == name).map_or(0, |row| row.leases);
+    assert!(leases("hangs") > 0 && leases("b") == 6, "{:?}", job.workers);
+    assert_eq!(names(&job), [""; 0], "to be slow is no lie");
+}
+
+#[test]
+fn who_lies_now_and_then_is_caught_as_well() {
+    let world = World::new();
+    let Some(scene) = Scene::new(&world, 160, 128) else { return };
+    let (nodes, _) =
+        render(&world, &scene, &[("liar", &["--lie", "0.5"])], &["--replication", "2"]);
+    let row = nodes[0].view_of("liar").unwrap();
+    assert!(
+        row.wrong > 0 && row.credibility < nodes[0].view_of("b").unwrap().credibility,
+        "{row:?}"
+    );
 }

@@ -1,8 +1,11 @@
 //! Grids of real processes: see `outlast_tests` for how.
 
+#![expect(clippy::unwrap_used, reason = "a test that can't go on says so by that")]
+
 mod input;
 mod liars;
 mod lifetimes;
+mod stranger;
 mod submitter;
 mod together;
 mod work;

@@ -65,6 +65,16 @@ impl<'w> Node<'w> {
         self
     }
 
+    /// With this configuration file, which `outlast-rogue` doesn't read.
+    ///
+    /// # Panics
+    /// If it can't be written.
+    pub fn configured(self, toml: &str) -> Self {
+        std::fs::create_dir_all(&self.data_dir).expect("the test's folder can be written");
+        std::fs::write(self.data_dir.join("config.toml"), toml).expect("a folder of ours");
+        self
+    }
+
     /// Starts it, and waits until it can be asked.
     ///
     /// # Panics
