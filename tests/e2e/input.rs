@@ -80,11 +80,8 @@ fn a_program_that_no_node_has_is_told_by_its_name() {
     assert_eq!(error.kind, FailureKind::NoProgram);
     b.status();
     // Without a daemon as well.
-    let data = world.path("alone");
-    world
-        .outlast(&data, &["run", "--", "no-such-program"])
-        .with_code(6)
-        .complains("no-such-program");
+    let alone = Node::new(&world, "alone", 1).configured(impatient);
+    alone.outlast(&["run", "--", "no-such-program"]).with_code(6).complains("no-such-program");
 }
 
 #[test]
