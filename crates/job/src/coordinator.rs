@@ -323,7 +323,7 @@ impl Coordinator {
     /// This node itself was silent for so long: that is not the workers' silence.
     pub(crate) fn forgive(&mut self, now: Time, pause: Duration) {
         for lease in self.leases.values_mut() {
-            lease.heard = (lease.heard + pause).min(now);
+            lease.heard = lease.heard.max((lease.heard + pause).min(now));
         }
     }
 

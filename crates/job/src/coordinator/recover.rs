@@ -1,15 +1,20 @@
 //! Back from the journal after the submitter's death.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outlast_types::{NodeId, Time};
 
 use super::{Coordinator, JobSpec, Phase};
 use crate::Record;
 
+/// A worker notices only after its connection's idle timeout (4 s) that the submitter's former life is gone,
+/// and speaks to the new one after that. Its lease lasts so much longer than usual.
+const RECOVERY_GRACE: Duration = Duration::from_secs(5);
+
 impl Coordinator {
     /// The coordinator that wrote these records, with the leases that were out: their workers may still be
-    /// at it, and have `lease_ttl` from `now` to say so.
+    /// at it, and have `lease_ttl` and a grace from `now` to say so.
     pub fn recover(spec: Arc<JobSpec>, me: NodeId, records: Vec<Record>, now: Time) -> Self {
         let mut coordinator = Self::new(spec, me);
         for record in records {
@@ -31,6 +36,9 @@ impl Coordinator {
             Record::Granted { attempt, gridlet, worker, cells, .. } => {
                 let cells = if cells.is_empty() { self.cells_of(gridlet) } else { cells };
                 self.hold(attempt, worker, gridlet, cells, now);
+                if let Some(lease) = self.leases.get_mut(&attempt) {
+                    lease.heard = now + RECOVERY_GRACE;
+                }
             }
             Record::Votes { attempt, votes } => {
                 let Some(lease) = self.leases.get_mut(&attempt) else { return };
