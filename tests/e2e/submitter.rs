@@ -67,8 +67,7 @@ fn a_picture_is_right_although_the_submitters_daemon_was_killed() {
     a.kill();
     a.start();
     // The client waits for the daemon to come back.
-    let said = client.ended(SOON).with_code(0);
-    assert!(said.stderr.contains("the daemon is back"), "{}", said.stderr);
+    client.ended(SOON).with_code(0);
     scene.is_in("out.png");
 }
 

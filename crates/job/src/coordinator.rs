@@ -308,6 +308,10 @@ impl Coordinator {
     pub(crate) fn start(&mut self, cx: &mut Context<'_>) {
         match self.phase {
             Phase::Running => {
+                // What this node's own worker held died with its former life.
+                for attempt in self.leases_of(cx.me) {
+                    self.end_lease(cx, attempt);
+                }
                 for (cell, seed) in self.samples.clone() {
                     let verdicts = self.ask_for_sample(cx, cell, seed);
                     self.absorb(Some(cx), verdicts);
