@@ -108,7 +108,7 @@ impl World {
                 }
                 continue;
             };
-            self.now = self.now + Duration::from_micros(1);
+            self.now += Duration::from_micros(1);
             self.peers[index].handle(self.now, input, &mut effects);
             for effect in effects.drain(..) {
                 self.carry_out(index, effect);
