@@ -234,6 +234,15 @@ fn slice<'a>(
     })
 }
 
+/// How two pictures of one shape differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Difference {
+    /// Pixels that aren't the same.
+    pub pixels: u64,
+    /// The largest difference between two samples at the same place, in steps of 1/255.
+    pub steps: f64,
+}
+
 impl Picture {
     /// A black picture, opaque where there is alpha: POV-Ray leaves pixels so that it was told not to render.
     ///
@@ -340,22 +349,27 @@ impl Picture {
         Ok(())
     }
 
-    /// The largest difference between two samples at the same place, in steps of 1/255; `None` if the pictures
-    /// aren't of the same size and kind.
-    pub fn distance(&self, other: &Self) -> Option<f64> {
+    /// How two pictures differ; `None` if they aren't of the same size and kind.
+    pub fn difference(&self, other: &Self) -> Option<Difference> {
         if self.shape != other.shape {
             return None;
         }
-        let steps = if self.shape.depth == 8 {
-            let pairs = self.pixels.iter().zip(&other.pixels);
-            f64::from(pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0))
-        } else {
-            let sample = |pair: &[u8]| u16::from_be_bytes([pair[0], pair[1]]);
-            let pairs = self.pixels.chunks_exact(2).zip(other.pixels.chunks_exact(2));
-            let steps = pairs.map(|(a, b)| sample(a).abs_diff(sample(b))).max().unwrap_or(0);
-            f64::from(steps) / 257.0
-        };
-        Some(steps)
+        let bytes = self.shape.pixel_bytes();
+        let pairs = self.pixels.chunks_exact(bytes).zip(other.pixels.chunks_exact(bytes));
+        let mut difference = Difference::default();
+        for (a, b) in pairs.filter(|(a, b)| a != b) {
+            let steps = if self.shape.depth == 8 {
+                f64::from(a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0))
+            } else {
+                let sample = |pair: &[u8]| u16::from_be_bytes([pair[0], pair[1]]);
+                let samples = a.chunks_exact(2).zip(b.chunks_exact(2));
+                let most = samples.map(|(a, b)| sample(a).abs_diff(sample(b))).max().unwrap_or(0);
+                f64::from(most) / 257.0
+            };
+            difference.pixels += 1;
+            difference.steps = difference.steps.max(steps);
+        }
+        Some(difference)
     }
 
     /// The same with 8 bits RGBA, for showing.

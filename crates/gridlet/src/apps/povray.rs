@@ -13,7 +13,8 @@
 //!
 //! *What a worker decides.* Its POV-Ray reads its own start-up file for the place of the standard includes, and
 //! all that changes the picture is said on the command line instead. Versions of POV-Ray may still differ:
-//! `--set tolerance=N` accepts differences of N steps of 255.
+//! `--set tolerance=N` accepts differences of N steps of 255. Without it, answers may differ by POV-Ray's own noise
+//! (one pixel in ten thousand by a few steps); `--set tolerance=0` wants every sample the same.
 
 mod ini;
 mod manager;

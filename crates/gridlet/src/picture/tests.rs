@@ -111,7 +111,7 @@ fn distance_is_in_steps_of_8_bits() {
     let a = picture(Format::Png, 3, 16, 8, 4, 0);
     let mut b = a.clone();
     b.pixels[0] ^= 1;
-    let distance = a.distance(&b).unwrap();
+    let distance = a.difference(&b).unwrap().steps;
     assert!((distance - 256.0 / 257.0).abs() < 1e-9, "{distance}");
-    assert_eq!(a.distance(&a.cut(0, 0, 4, 4).unwrap()), None);
+    assert_eq!(a.difference(&a.cut(0, 0, 4, 4).unwrap()), None);
 }

@@ -254,7 +254,7 @@ fn tolerance(command: &CommandLine) -> Result<Option<f64>, OpenError> {
             _ => return Err(usage(format!("povray has no option `{name}`, expected `tolerance`"))),
         }
     }
-    Ok(tolerance.filter(|tolerance| *tolerance > 0.0))
+    Ok(tolerance)
 }
 
 fn raster(settings: &Settings) -> Result<u32, OpenError> {
