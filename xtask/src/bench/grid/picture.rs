@@ -10,7 +10,7 @@ use super::lab::{Contender, Lab, compete, has, largest, seconds, smallest};
 
 /// A scene of about a minute with one thread, and what it is rendered with.
 const SCENE: &str = "examples/demo/scene.pov";
-const SIZE: [u32; 2] = [960, 540];
+const SIZE: [u32; 2] = [1280, 720];
 /// Rounds at most: each takes three minutes.
 const PICTURES: usize = 3;
 
