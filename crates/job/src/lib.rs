@@ -21,7 +21,8 @@
 //! - An attempt number is granted once, journaled before the lease leaves, and never used again.
 //!   What arrives under an attempt that isn't held is dropped and counted.
 //! - Effects are carried out in order, and what follows a [`Effect::Journal`] only once that is durable: an
-//!   acknowledged answer survives the coordinator's death.
+//!   acknowledged answer survives the coordinator's death. Only what happens to this node's own programs
+//!   (`Stage`, `Run`, `Kill`, `Clean`) needn't wait: they die with the node.
 //! - Every table is bounded, by the job's size or by a limit with a name.
 
 pub mod coordinator;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A batch of events costs one wait for the disk. Nothing that follows from a fact leaves before the
-//! fact is durable. If the journal can't be written (disk full), the kernel waits for room: nobody
+//! fact is durable; only programs here start and end without waiting, as they die with the node. If the journal can't be written (disk full), the kernel waits for room: nobody
 //! is told anything that could be lost, and the API says what is wrong.
 
 use std::collections::BTreeMap;

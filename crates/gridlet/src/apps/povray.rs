@@ -6,7 +6,8 @@
 //!  Plan ──recipe──▶ one run of POV-Ray per cell, or per run of frames ──▶ tiles ──merge──▶ files
 //! ```
 //!
-//! *Exactness.* What `merge` writes is, pixel for pixel, what `povray +WT1` writes here. POV-Ray renders blocks of
+//! *Exactness.* What `merge` writes is, pixel for pixel, what `povray +WT1` writes here, but for POV-Ray's own noise (see
+//! `manager`: what it remembers from ray to ray). POV-Ray renders blocks of
 //! 32 × 32 pixels that begin at the corner of the part being rendered, so cuts on that raster give the blocks of a
 //! whole render; one thread makes each run repeatable. Scenes where blocks depend on one another are found out by
 //! what they use (see `scene`) and stay whole.

@@ -56,8 +56,8 @@ impl Coordinator {
             if candidates.is_empty() {
                 return;
             }
-            let cost = 1.0;
-            let Some(chosen) = cx.placement.choose(&candidates, cost) else { return };
+            // Which gridlet it will be depends on the worker, so its cost isn't known yet: any is alike.
+            let Some(chosen) = cx.placement.choose(&candidates, 1.0) else { return };
             let worker = candidates[chosen].node;
             let granted = match self.next_for(cx, &worker) {
                 Some(gridlet) => self.grant(cx, worker, gridlet),

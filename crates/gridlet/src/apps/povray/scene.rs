@@ -9,7 +9,8 @@
 //! Whether tiles of the picture are what a whole render gives was measured: some 150 renders of the package's
 //! example scenes and a few of our own, 160 × 120 in four tiles on the raster of POV-Ray's blocks. Plain scenes,
 //! anti-aliasing, media (method 3), focal blur, dispersion and area lights without jitter were exact; every scene
-//! whose tiles differed uses something that [`SPOILERS`] names, or a medium of method 1 or 2.
+//! whose tiles differed uses something that [`SPOILERS`] names, or a medium of method 1 or 2. In larger pictures of
+//! any scene a pixel in some hundred thousand may differ by a step or three: POV-Ray's noise, which `manager` allows for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
