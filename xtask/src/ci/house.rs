@@ -20,22 +20,30 @@ struct Room {
 /// From the bottom up; docs/ARCHITECTURE.md has the picture.
 const HOUSE: &[Room] = &[
     Room { name: "types", pure: true, may_use: &[] },
+    Room { name: "vo", pure: true, may_use: &["types"] },
+    Room { name: "stage", pure: true, may_use: &["types"] },
     Room { name: "overlay", pure: true, may_use: &["types"] },
     Room { name: "broker", pure: true, may_use: &["types"] },
     Room { name: "gridlet", pure: true, may_use: &["types"] },
     Room { name: "verify", pure: true, may_use: &["types"] },
-    Room { name: "job", pure: true, may_use: &["types", "overlay", "broker", "gridlet", "verify"] },
+    Room {
+        name: "job",
+        pure: true,
+        may_use: &["types", "vo", "stage", "overlay", "broker", "gridlet", "verify"],
+    },
     Room {
         name: "sim",
         pure: true,
-        may_use: &["types", "overlay", "broker", "gridlet", "verify", "job"],
+        may_use: &["types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job"],
     },
     Room { name: "os", pure: false, may_use: &["types"] },
     Room { name: "api", pure: false, may_use: &["types"] },
     Room {
         name: "node",
         pure: false,
-        may_use: &["types", "overlay", "broker", "gridlet", "verify", "job", "os", "api"],
+        may_use: &[
+            "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job", "os", "api",
+        ],
     },
     Room { name: "cli", pure: false, may_use: &["types", "api", "node"] },
 ];

@@ -1,0 +1,1 @@
+//! Staging: files by content, in chunks, from whoever has them.

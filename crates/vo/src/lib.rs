@@ -1,0 +1,1 @@
+//! Virtual organisations: who may do what, by signed certificates.
