@@ -18,10 +18,12 @@ mod manager;
 mod output;
 pub mod picture;
 mod recipe;
+mod tool;
 
 pub use manager::{
     Application, ApplicationManager, Blobs, CommandLine, Gridlet, InputFile, Merged, OpenError,
     Preview, Registry, ResultError, Results, Sample, Sink, SourceFiles, SplitHint,
 };
 pub use output::{CellOutput, Content, OutFile, OutputError, is_inner_path};
-pub use recipe::{Collect, ExitRule, Harvest, InputMode, Program, Recipe, Step};
+pub use recipe::{Collect, ExitRule, Harvest, InputMode, Needs, Program, Recipe, Step};
+pub use tool::{Placed, Ran, TOOL_STDOUT_BYTES, Tool};

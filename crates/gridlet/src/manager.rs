@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use outlast_types::{CellGrid, CellId, GridletId, Hash, Region};
 
-use crate::{CellOutput, Content, Recipe, Step};
+use crate::tool::unsupported;
+use crate::{CellOutput, Content, Placed, Ran, Recipe, Step, Tool};
 
 /// What the user wants to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,24 @@ pub trait SourceFiles {
 
     /// Whether the program is installed at the submitter, where samples are computed.
     fn has_program(&self, name: &str) -> bool;
+
+    /// Runs a program in the command's folder, to look at inputs or to prepare parts of them.
+    ///
+    /// # Errors
+    /// `NotFound` if it isn't installed, `TimedOut`, and whatever the system says. An exit code
+    /// other than 0 is none: see [`Ran::ok`].
+    fn run(&self, _tool: &Tool) -> std::io::Result<Ran> {
+        Err(unsupported())
+    }
+
+    /// An empty folder (absolute, always the same one) for what tools prepare. Files in it may be
+    /// named as [`InputFile::source`]; it is removed once the inputs are staged.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    fn scratch(&self) -> std::io::Result<String> {
+        Err(unsupported())
+    }
 }
 
 /// Blobs in this node's store.
@@ -70,6 +89,15 @@ pub trait Blobs {
             Content::Inline(bytes) => Ok(bytes.clone()),
             Content::Blob { hash, .. } => self.read(hash),
         }
+    }
+
+    /// Runs a program in a fresh folder that holds these files (path in it, content), to compare
+    /// answers.
+    ///
+    /// # Errors
+    /// As [`SourceFiles::run`], and as [`Blobs::read`].
+    fn run(&self, _files: &[(String, Content)], _tool: &Tool) -> std::io::Result<Ran> {
+        Err(unsupported())
     }
 }
 
@@ -95,6 +123,21 @@ pub trait Sink {
     /// # Errors
     /// As [`Sink::write`].
     fn place(&mut self, path: &str, content: &Content, executable: bool) -> std::io::Result<()>;
+
+    /// Runs a program in a fresh folder that holds `files` (path in it, content), and puts what it
+    /// wrote where `outputs` say. Files in the command's own folder aren't there.
+    ///
+    /// # Errors
+    /// As [`SourceFiles::run`]; if it ends with another exit code than 0, or a file of `outputs` is
+    /// missing, with what it said.
+    fn run(
+        &mut self,
+        _files: &[(String, Content)],
+        _tool: &Tool,
+        _outputs: &[Placed],
+    ) -> std::io::Result<Ran> {
+        Err(unsupported())
+    }
 }
 
 /// How finely to cut.
@@ -190,7 +233,7 @@ pub enum ResultError {
 /// An application: recognises its command lines and makes managers for them.
 pub trait Application: Send + Sync {
     /// `povray`, `sweep`, `command`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// Whether this command line is one of its own. The first application of a [`Registry`] that says so gets it.
     fn recognises(&self, command: &CommandLine) -> bool;
@@ -216,7 +259,7 @@ pub trait Application: Send + Sync {
 /// One command, understood. Everything here is a function of what was there when it was opened.
 pub trait ApplicationManager: Send + Sync {
     /// Name of its application.
-    fn app(&self) -> &'static str;
+    fn app(&self) -> &str;
 
     /// The job's atoms, and how they are cut into cells.
     fn grid(&self) -> &CellGrid;
@@ -304,7 +347,7 @@ impl Registry {
     }
 
     /// Names, in order.
-    pub fn names(&self) -> Vec<&'static str> {
+    pub fn names(&self) -> Vec<&str> {
         self.applications.iter().map(|app| app.name()).collect()
     }
 

@@ -22,6 +22,16 @@ pub enum InputMode {
     Copy,
 }
 
+/// Which of the job's inputs a step needs. A worker fetches no others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Needs {
+    /// All of them.
+    #[default]
+    All,
+    /// Those of these names; a folder's name stands for all that is below it.
+    Only(Vec<String>),
+}
+
 /// What a gridlet's lease tells the worker to do. Steps run one after another, each in a fresh
 /// folder that holds the job's inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +65,8 @@ pub struct Step {
     pub args: Vec<String>,
     /// Variables on top of the worker's minimal environment (`PATH`, `HOME`, `TMPDIR`, `LANG`).
     pub env: Vec<(String, String)>,
+    /// Which inputs it finds in its folder. A staged program and `stdin` are there in any case.
+    pub inputs: Needs,
     /// An input that becomes its standard input; otherwise that is empty.
     pub stdin: Option<String>,
     /// Which exit codes are answers.

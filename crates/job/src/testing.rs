@@ -6,7 +6,7 @@ use std::time::Duration;
 use outlast_broker::Flops;
 use outlast_gridlet::{
     ApplicationManager, Blobs, CellOutput, ExitRule, Gridlet, Harvest, InputFile, InputMode,
-    Merged, Preview, Program, Recipe, ResultError, Results, Sample, Sink, Step,
+    Merged, Needs, Preview, Program, Recipe, ResultError, Results, Sample, Sink, Step,
 };
 use outlast_overlay::{Card, Introduction};
 use outlast_types::{Ad, Attempt, Axis, CellGrid, CellId, GridletId, Hash, JobId, NodeId, Time};
@@ -35,6 +35,7 @@ pub(crate) fn recipe(cells: &[u32]) -> Recipe {
         program: Program::Installed("true".to_owned()),
         args: Vec::new(),
         env: Vec::new(),
+        inputs: Needs::All,
         stdin: None,
         exit: ExitRule::Zero,
         folders: Vec::new(),
@@ -51,7 +52,7 @@ pub(crate) fn output(cell: u32) -> CellOutput {
 }
 
 impl ApplicationManager for Empty {
-    fn app(&self) -> &'static str {
+    fn app(&self) -> &str {
         "empty"
     }
     fn grid(&self) -> &CellGrid {

@@ -18,6 +18,7 @@ use tracing::{error, warn};
 use crate::jobs::{Jobs, JournalResults, SharedJournal, read_output};
 use crate::kernel::{Event, Kernel};
 use crate::store::Store;
+use crate::tools::Tools;
 
 /// Classes of one cell; answers beyond are no result. As many different answers can't come before a cell is
 /// given up ([`outlast_verify::Policy::max_answers`] is a `u8`).
@@ -31,7 +32,7 @@ pub(crate) enum Task {
     /// Check and class answers.
     Examine { job: JobId, ticket: u64, outputs: Vec<CellOutput> },
     /// Compare a sample with all classes of its cell.
-    Compare { job: JobId, sample: Sample, truth: Result<CellOutput, String> },
+    Compare { job: JobId, sample: Box<Sample>, truth: Result<CellOutput, String> },
     /// A cell is decided.
     Accepted { job: JobId, cell: CellId },
     /// A job is over.
@@ -43,6 +44,7 @@ pub(crate) struct Examiner {
     jobs: Arc<Jobs>,
     journal: SharedJournal,
     store: Arc<Store>,
+    tools: Arc<Tools>,
     kernel: Kernel,
     classes: HashMap<(JobId, CellId), Vec<CellOutput>>,
     truths: HashMap<(JobId, CellId), Truth>,
@@ -58,9 +60,18 @@ impl Examiner {
         jobs: Arc<Jobs>,
         journal: SharedJournal,
         store: Arc<Store>,
+        tools: Arc<Tools>,
         kernel: Kernel,
     ) -> Self {
-        Self { jobs, journal, store, kernel, classes: HashMap::new(), truths: HashMap::new() }
+        Self {
+            jobs,
+            journal,
+            store,
+            tools,
+            kernel,
+            classes: HashMap::new(),
+            truths: HashMap::new(),
+        }
     }
 
     /// Works until the other end of the channel is gone.
@@ -74,7 +85,7 @@ impl Examiner {
                 Task::Compare { job, sample, truth } => {
                     let cell = sample.cell;
                     let outcome = truth
-                        .and_then(|truth| self.compare(job, sample, truth))
+                        .and_then(|truth| self.compare(job, *sample, truth))
                         .unwrap_or_else(SampleOutcome::Unavailable);
                     self.kernel.tell(Event::Input(Input::Sampled { job, cell, outcome }));
                 }
@@ -92,7 +103,8 @@ impl Examiner {
 
     fn results(&self, job: JobId) -> Option<JournalResults> {
         let job = self.jobs.get(job).filter(|job| !job.is_over())?;
-        Some(JournalResults { job, journal: self.journal.clone(), store: self.store.clone() })
+        let (journal, store) = (self.journal.clone(), self.store.clone());
+        Some(JournalResults { job, journal, store, tools: self.tools.clone() })
     }
 
     fn examine(&mut self, job: JobId, output: CellOutput) -> (CellOutput, Examined) {

@@ -30,6 +30,7 @@ use outlast_gridlet::{CellOutput, InputMode, Step};
 use outlast_os::Group;
 
 pub use folder::{StagedFile, StagedInputs, clear_work_folder, remove_tree};
+pub(crate) use one::DEFAULT_PATH;
 
 use crate::store::Store;
 

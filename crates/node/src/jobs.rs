@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 
-use outlast_gridlet::{ApplicationManager, Blobs, CellOutput, CommandLine, Registry, Results};
+use outlast_gridlet::{
+    ApplicationManager, Blobs, CellOutput, CommandLine, Content, Ran, Registry, Results, Tool,
+};
 use outlast_job::JobSpec;
 use outlast_job::wire::ManifestRef;
 use outlast_types::{CellId, Hash, JobId, Time, wire};
@@ -15,6 +17,7 @@ use outlast_verify::{Class, Policy};
 
 use crate::journal::Journal;
 use crate::store::Store;
+use crate::tools::Tools;
 
 /// A job's record and answers are written by this node only; the limit is against a damaged file.
 const RECORD_BYTES: usize = 256 << 20;
@@ -151,6 +154,7 @@ pub(crate) struct JournalResults {
     pub(crate) job: Arc<JobFiles>,
     pub(crate) journal: SharedJournal,
     pub(crate) store: Arc<Store>,
+    pub(crate) tools: Arc<Tools>,
 }
 
 impl JournalResults {
@@ -174,6 +178,10 @@ pub(crate) fn read_output(
 impl Blobs for JournalResults {
     fn read(&self, hash: &Hash) -> io::Result<Vec<u8>> {
         self.store.read(hash).map_err(io::Error::other)
+    }
+
+    fn run(&self, files: &[(String, Content)], tool: &Tool) -> io::Result<Ran> {
+        self.tools.run_on(files, tool).map(|(_, ran)| ran)
     }
 }
 

@@ -18,6 +18,7 @@ mod node;
 mod shared;
 mod sink;
 mod submit;
+mod tools;
 mod view;
 
 pub mod config;

@@ -26,6 +26,7 @@ use crate::journal::Journal;
 use crate::kernel::{Clock, EVENTS, Event, Kernel, Loop, Watchers, read_jobs};
 use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
 use crate::store::Store;
+use crate::tools::Tools;
 use crate::transport::{
     BoxFuture, FetchError, IrohTransport, NodeKey, Transport, TransportError, TransportOptions,
 };
@@ -116,6 +117,7 @@ impl Node {
         crate::executor::clear_work_folder(&work)
             .with_context(|| format!("clearing {}", work.display()))?;
         let store = Store::open(data_dir)?;
+        let tools = Arc::new(Tools::new(&work, Arc::clone(&store)));
         let journal = Journal::open(&data_dir.join("outlast.redb"))?;
         let slots = if options.passive { 0 } else { config.slots() };
         let parallel = slots as usize + 1 + PARALLEL_SAMPLES;
@@ -144,6 +146,7 @@ impl Node {
             clock,
             data_dir: data_dir.clone(),
             store: Arc::clone(&store),
+            tools: Arc::clone(&tools),
             journal: Arc::new(RwLock::new(journal)),
             transport,
             executor: Arc::new(Numbered::new(executor)),
@@ -192,6 +195,7 @@ impl Node {
             Arc::clone(&shared.jobs),
             Arc::clone(&shared.journal),
             store,
+            tools,
             shared.kernel.clone(),
         );
         std::thread::Builder::new()

@@ -25,6 +25,7 @@ use crate::journal::Batch;
 use crate::kernel::{Clock, Event, Kernel, Watchers};
 use crate::sink::DiskSink;
 use crate::store::Store;
+use crate::tools::Tools;
 use crate::transport::Transport;
 
 /// Blobs of one job or answer fetched side by side: hides round trips, and doesn't split the link too often.
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) data_dir: PathBuf,
     pub(crate) store: Arc<Store>,
+    pub(crate) tools: Arc<Tools>,
     pub(crate) journal: SharedJournal,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) executor: Arc<dyn RunHere>,
@@ -342,7 +344,7 @@ impl Shared {
                 Some(files) => shared.compute_sample(job, files.record.manifest, &sample).await,
                 None => Err("the job is over".to_owned()),
             };
-            shared.examine(Task::Compare { job, sample, truth });
+            shared.examine(Task::Compare { job, sample: Box::new(sample), truth });
         });
     }
 
@@ -406,7 +408,8 @@ impl Shared {
     fn merge_now(&self, job: JobId) -> Result<outlast_gridlet::Merged, String> {
         let files = self.jobs.get(job).ok_or("the job is not known")?;
         let cwd = PathBuf::from(&files.record.cwd);
-        let mut sink = DiskSink::new(&cwd, Arc::clone(&self.store), &job.to_string());
+        let mut sink =
+            DiskSink::new(&cwd, Arc::clone(&self.store), Arc::clone(&self.tools), &job.to_string());
         let manager = Arc::clone(&files.manager);
         let results = self.results(files);
         let merge = || -> Result<outlast_gridlet::Merged, String> {
@@ -419,7 +422,8 @@ impl Shared {
     }
 
     pub(crate) fn results(&self, job: Arc<crate::jobs::JobFiles>) -> JournalResults {
-        JournalResults { job, journal: Arc::clone(&self.journal), store: Arc::clone(&self.store) }
+        let (journal, store) = (Arc::clone(&self.journal), Arc::clone(&self.store));
+        JournalResults { job, journal, store, tools: Arc::clone(&self.tools) }
     }
 
     /// Removes an ended job's answers from the journal, a few thousand at a time: the kernel commits in between.

@@ -3,11 +3,12 @@
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use outlast_gridlet::{Content, Sink, SourceFiles};
+use outlast_gridlet::{Content, Placed, Ran, Sink, SourceFiles, Tool};
 
 use crate::store::Store;
+use crate::tools::{Scratch, Tools};
 
 /// Files listed below one folder; a job with more names its inputs wrongly.
 const LISTED_FILES: usize = 100_000;
@@ -15,9 +16,15 @@ const LISTED_FILES: usize = 100_000;
 /// The files as seen from the folder of a command.
 pub(crate) struct DiskFiles {
     pub(crate) cwd: PathBuf,
+    tools: Arc<Tools>,
+    scratch: OnceLock<Scratch>,
 }
 
 impl DiskFiles {
+    pub(crate) fn new(cwd: PathBuf, tools: Arc<Tools>) -> Self {
+        Self { cwd, tools, scratch: OnceLock::new() }
+    }
+
     pub(crate) fn resolve(&self, path: &str) -> PathBuf {
         self.cwd.join(path)
     }
@@ -71,6 +78,22 @@ impl SourceFiles for DiskFiles {
     fn has_program(&self, name: &str) -> bool {
         std::env::var_os("PATH").is_some_and(|path| outlast_os::find_program(name, &path).is_some())
     }
+
+    fn run(&self, tool: &Tool) -> io::Result<Ran> {
+        self.tools.run_in(&self.cwd, tool)
+    }
+
+    fn scratch(&self) -> io::Result<String> {
+        let scratch = match self.scratch.get() {
+            Some(scratch) => scratch,
+            None => {
+                let scratch = self.tools.scratch()?;
+                self.scratch.get_or_init(|| scratch)
+            }
+        };
+        let path = scratch.path().to_str().map(str::to_owned);
+        path.ok_or_else(|| io::Error::other("the data directory has a name that is no text"))
+    }
 }
 
 /// Writes merged output. Every file is written under a name of its own first; [`DiskSink::finish`] gives
@@ -78,6 +101,7 @@ impl SourceFiles for DiskFiles {
 pub(crate) struct DiskSink {
     cwd: PathBuf,
     store: Arc<Store>,
+    tools: Arc<Tools>,
     suffix: String,
     written: Vec<(PathBuf, PathBuf)>,
     /// Folders that were made for it, outer ones first.
@@ -86,9 +110,9 @@ pub(crate) struct DiskSink {
 
 impl DiskSink {
     /// `suffix` tells temporary files of this merge from all others.
-    pub(crate) fn new(cwd: &Path, store: Arc<Store>, suffix: &str) -> Self {
+    pub(crate) fn new(cwd: &Path, store: Arc<Store>, tools: Arc<Tools>, suffix: &str) -> Self {
         let suffix = format!(".{suffix}.partial");
-        Self { cwd: cwd.to_owned(), store, suffix, written: Vec::new(), folders: Vec::new() }
+        Self { cwd: cwd.to_owned(), store, tools, suffix, written: Vec::new(), folders: Vec::new() }
     }
 
     fn begin(&mut self, path: &str) -> io::Result<PathBuf> {
@@ -169,5 +193,21 @@ impl Sink for DiskSink {
                     .map_err(|error| io::Error::other(format!("{path}: {error}")))
             }
         }
+    }
+
+    fn run(
+        &mut self,
+        files: &[(String, Content)],
+        tool: &Tool,
+        outputs: &[Placed],
+    ) -> io::Result<Ran> {
+        let tools = Arc::clone(&self.tools);
+        tools.run_for(files, tool, outputs, |path, to| {
+            let partial = self.begin(to)?;
+            // Another file system most likely: a copy, which shares the blocks where it can.
+            fs::copy(path, &partial)
+                .and_then(|_| File::open(&partial)?.sync_all())
+                .map_err(|error| at(&self.cwd.join(to), &error))
+        })
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn prepare(
     slots: u32,
 ) -> Result<JobFiles, ApiError> {
     let cwd = folder_of(&spec)?;
-    let files = DiskFiles { cwd };
+    let files = DiskFiles::new(cwd, Arc::clone(&shared.tools));
     let command = CommandLine {
         argv: spec.argv,
         env: spec.env.into_iter().collect(),

@@ -7,7 +7,8 @@
 
 use outlast_gridlet::{
     ApplicationManager, Blobs, CellOutput, Collect, Content, ExitRule, Gridlet, Harvest, InputFile,
-    InputMode, Merged, OutFile, Preview, Program, Recipe, ResultError, Results, Sample, Sink, Step,
+    InputMode, Merged, Needs, OutFile, Preview, Program, Recipe, ResultError, Results, Sample,
+    Sink, Step,
 };
 use outlast_types::{Axis, CellGrid, CellId, GridletId, Hash};
 
@@ -149,6 +150,7 @@ impl Toy {
             program: Program::Installed("toy".to_owned()),
             args,
             env: if blobs { vec![("BLOBS".to_owned(), "1".to_owned())] } else { Vec::new() },
+            inputs: Needs::All,
             stdin: None,
             exit: ExitRule::Zero,
             folders: Vec::new(),
@@ -159,7 +161,7 @@ impl Toy {
 }
 
 impl ApplicationManager for Toy {
-    fn app(&self) -> &'static str {
+    fn app(&self) -> &str {
         "toy"
     }
 

@@ -26,7 +26,7 @@ use super::answer;
 use super::staging::{self, Staging};
 use crate::{
     Application, ApplicationManager, Blobs, CellOutput, CommandLine, ExitRule, Gridlet, Harvest,
-    InputFile, InputMode, Merged, OpenError, Preview, Program, Recipe, ResultError, Results,
+    InputFile, InputMode, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError, Results,
     Sample, Sink, SourceFiles, SplitHint, Step, is_inner_path,
 };
 
@@ -38,7 +38,7 @@ const CELL: CellId = CellId(0);
 pub struct Command;
 
 impl Application for Command {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "command"
     }
 
@@ -155,7 +155,7 @@ impl Manager {
 }
 
 impl ApplicationManager for Manager {
-    fn app(&self) -> &'static str {
+    fn app(&self) -> &str {
         Command.name()
     }
 
@@ -192,6 +192,7 @@ impl ApplicationManager for Manager {
             program: spec.program.clone(),
             args: spec.args.clone(),
             env: spec.env.clone(),
+            inputs: Needs::All,
             stdin: spec.stdin.clone(),
             exit: ExitRule::Result,
             folders: answer::folders(&spec.outputs),

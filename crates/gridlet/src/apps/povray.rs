@@ -37,7 +37,7 @@ use plan::Plan;
 pub struct Povray;
 
 impl Application for Povray {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         manager::NAME
     }
 

@@ -34,8 +34,8 @@ use self::spec::{Spec, grid_of};
 use super::answer;
 use crate::{
     Application, ApplicationManager, Blobs, CellOutput, CommandLine, ExitRule, Gridlet, Harvest,
-    InputFile, Merged, OpenError, Preview, Program, Recipe, ResultError, Results, Sample, Sink,
-    SourceFiles, SplitHint, Step,
+    InputFile, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError, Results, Sample,
+    Sink, SourceFiles, SplitHint, Step,
 };
 
 /// Where results go if the command does not say.
@@ -56,7 +56,7 @@ pub const LOOKED_AT: u64 = 4096;
 pub struct Sweep;
 
 impl Application for Sweep {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "sweep"
     }
 
@@ -117,6 +117,7 @@ impl Manager {
             program: spec.program.clone(),
             args: spec.args.iter().map(|word| word.render(&run)).collect(),
             env: spec.env.iter().map(|(name, value)| (name.clone(), value.render(&run))).collect(),
+            inputs: Needs::All,
             stdin: spec.stdin.as_ref().map(|name| name.render(&run)),
             exit: ExitRule::Result,
             folders: answer::folders(&outputs),
@@ -134,7 +135,7 @@ impl Manager {
 }
 
 impl ApplicationManager for Manager {
-    fn app(&self) -> &'static str {
+    fn app(&self) -> &str {
         Sweep.name()
     }
 

@@ -26,7 +26,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 const FULL_BYTES: u64 = 256 << 10;
 
 /// Where programs are looked for if the daemon has no `PATH` itself.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+pub(crate) const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A signal that says that a file grew beyond the limit.
 const SIGXFSZ: i32 = 25;

@@ -2,7 +2,7 @@ use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use outlast_gridlet::{Blobs, Collect, ExitRule, Harvest, Program};
+use outlast_gridlet::{Blobs, Collect, ExitRule, Harvest, Needs, Program};
 use outlast_types::{CellId, Hash, limits};
 
 use super::*;
@@ -97,6 +97,7 @@ fn sh(script: &str, collect: Vec<Collect>) -> Step {
         program: Program::Installed("sh".to_owned()),
         args: vec!["-c".to_owned(), script.to_owned()],
         env: Vec::new(),
+        inputs: Needs::All,
         stdin: None,
         exit: ExitRule::Result,
         folders: Vec::new(),

@@ -204,7 +204,7 @@ impl Thumbnail {
 }
 
 impl ApplicationManager for Manager {
-    fn app(&self) -> &'static str {
+    fn app(&self) -> &str {
         NAME
     }
 

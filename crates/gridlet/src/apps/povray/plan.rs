@@ -11,8 +11,8 @@ use super::{scene, split};
 use crate::apps::staging;
 use crate::picture::{Format, Shape};
 use crate::{
-    Collect, CommandLine, ExitRule, Gridlet, Harvest, InputFile, InputMode, OpenError, Program,
-    Recipe, SourceFiles, SplitHint, Step,
+    Collect, CommandLine, ExitRule, Gridlet, Harvest, InputFile, InputMode, Needs, OpenError,
+    Program, Recipe, SourceFiles, SplitHint, Step,
 };
 
 /// What the picture is called in a step's folder, without its ending.
@@ -213,6 +213,7 @@ impl Plan {
             program: Program::Installed(self.program.clone()),
             args,
             env: self.env.clone(),
+            inputs: Needs::All,
             stdin: None,
             exit: ExitRule::Zero,
             folders: self.folders.clone(),
