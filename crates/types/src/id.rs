@@ -13,53 +13,65 @@ pub struct IdParseError {
     found: String,
 }
 
-/// A node, known by its ed25519 public key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct NodeId([u8; 32]);
+/// An id that is an ed25519 public key, written as 64 hexadecimal digits.
+macro_rules! public_key {
+    ($(#[$doc:meta])* $name:ident, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name([u8; 32]);
 
-impl NodeId {
-    /// The node with this public key.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
+        impl $name {
+            /// The one with this public key.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
 
-    /// The public key.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+            /// The public key.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
 
-    /// The first ten hexadecimal digits, for people; not unique by construction.
-    pub fn short(&self) -> String {
-        data_encoding::HEXLOWER.encode(&self.0[..5])
-    }
+            /// The first ten hexadecimal digits, for people; not unique by construction.
+            pub fn short(&self) -> String {
+                data_encoding::HEXLOWER.encode(&self.0[..5])
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdParseError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                data_encoding::HEXLOWER_PERMISSIVE
+                    .decode(text.as_bytes())
+                    .ok()
+                    .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+                    .map(Self)
+                    .ok_or_else(|| IdParseError { expected: $expected, found: text.to_owned() })
+            }
+        }
+    };
 }
 
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
-    }
+public_key! {
+    /// A node, known by its ed25519 public key.
+    NodeId, "a node's key of 64 hexadecimal digits"
 }
 
-impl fmt::Debug for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.short())
-    }
-}
-
-impl FromStr for NodeId {
-    type Err = IdParseError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        data_encoding::HEXLOWER_PERMISSIVE
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-            .map(Self)
-            .ok_or_else(|| IdParseError {
-                expected: "a node's key of 64 hexadecimal digits",
-                found: text.to_owned(),
-            })
-    }
+public_key! {
+    /// A virtual organisation, known by its root's ed25519 public key.
+    VoId, "a virtual organisation's key of 64 hexadecimal digits"
 }
 
 /// A job: one use of an application. Random, so that two submitters don't collide.

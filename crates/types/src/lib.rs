@@ -13,7 +13,7 @@ mod time;
 pub mod wire;
 
 pub use hash::{Hash, HashParseError};
-pub use id::{Attempt, CellId, GridletId, IdParseError, JobId, NodeId};
+pub use id::{Attempt, CellId, GridletId, IdParseError, JobId, NodeId, VoId};
 pub use resources::Ad;
 pub use space::{Axis, CellGrid, Region};
 pub use ticket::{Ticket, TicketError};
