@@ -33,6 +33,7 @@ packages=(
     povray          # the application of the demo and of many tests
     povray-includes
     povray-examples
+    ffmpeg          # the video application's tests split, encode and join real films
     parallel        # benchmarks compare with it
     python3-venv    # benchmarks install HyperQueue into one
     iproute2        # end-to-end tests cut networks
