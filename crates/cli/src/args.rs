@@ -83,7 +83,19 @@ pub enum Command {
     Pardon(PardonArgs),
     /// End the daemon: it hands back its work, says goodbye and goes
     Down(DownArgs),
+    /// Print a script that completes command lines in a shell
+    #[command(after_long_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command to a folder
+    Man(ManArgs),
 }
+
+/// Where each shell looks for completions.
+const COMPLETIONS_HELP: &str = "\
+Where they go:
+  bash  outlast completions bash > ~/.local/share/bash-completion/completions/outlast
+  zsh   outlast completions zsh > a folder of $fpath, as _outlast
+  fish  outlast completions fish > ~/.config/fish/completions/outlast.fish";
 
 /// Options of `up`. What is absent comes from the configuration file, then from defaults.
 #[derive(Debug, Default, Args)]
@@ -269,6 +281,22 @@ pub struct DownArgs {
     /// How long running work may take to end before it is handed back
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     pub timeout: Duration,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Folder to write a page for each command to, such as ~/.local/share/man/man1
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 /// The command line that somebody meant who forgot `run` or the dashes before a program.

@@ -3,6 +3,7 @@
 mod follow;
 mod job;
 mod node;
+mod pages;
 mod run;
 
 use std::path::PathBuf;
@@ -84,6 +85,8 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Join(args) => node::join(context, args).await,
         Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
+        Command::Completions(args) => pages::completions(context, &args),
+        Command::Man(args) => pages::man(context, &args),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod exit;
 pub mod human;
 pub mod interrupts;
 mod logging;
+pub mod pages;
 pub mod progress;
 pub mod render;
 #[cfg(test)]

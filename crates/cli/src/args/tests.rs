@@ -140,22 +140,24 @@ fn help_tells_commands_and_exit_codes() {
         Usage: outlast [OPTIONS] <COMMAND>
 
         Commands:
-          up       Run a node in the foreground; prints its ticket once it is ready
-          run      Run a program on the grid and wait for its output
-          submit   Give a job to the daemon and print its id
-          wait     Wait for a job, as `run` does
-          ps       List jobs
-          show     Tell all about a job: how it was verified, who was wrong and where
-          logs     Print what happened to a job, or what its program wrote
-          cancel   End a job
-          retry    Write the output of a job again that couldn't be written
-          preview  Write what is accepted so far as a picture or text
-          nodes    List the nodes of the grid
-          status   Tell how the daemon is, and its ticket
-          join     Bring the daemon into the grid of another node
-          pardon   Take a node off the blacklist, which `outlast nodes` shows
-          down     End the daemon: it hands back its work, says goodbye and goes
-          help     Print this message or the help of the given subcommand(s)
+          up           Run a node in the foreground; prints its ticket once it is ready
+          run          Run a program on the grid and wait for its output
+          submit       Give a job to the daemon and print its id
+          wait         Wait for a job, as `run` does
+          ps           List jobs
+          show         Tell all about a job: how it was verified, who was wrong and where
+          logs         Print what happened to a job, or what its program wrote
+          cancel       End a job
+          retry        Write the output of a job again that couldn't be written
+          preview      Write what is accepted so far as a picture or text
+          nodes        List the nodes of the grid
+          status       Tell how the daemon is, and its ticket
+          join         Bring the daemon into the grid of another node
+          pardon       Take a node off the blacklist, which `outlast nodes` shows
+          down         End the daemon: it hands back its work, says goodbye and goes
+          completions  Print a script that completes command lines in a shell
+          man          Print the manual page, or write one for each command to a folder
+          help         Print this message or the help of the given subcommand(s)
 
         Options:
               --data-dir <DIR>
