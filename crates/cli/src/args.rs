@@ -61,7 +61,7 @@ pub enum Command {
     #[command(after_long_help = EXIT_CODES)]
     Wait(WaitArgs),
     /// List jobs
-    Ps,
+    Ps(WatchArgs),
     /// Tell all about a job: how it was verified, who was wrong and where
     Show(ShowArgs),
     /// Print what happened to a job, or what its program wrote
@@ -74,7 +74,7 @@ pub enum Command {
     /// Write what is accepted so far as a picture or text
     Preview(PreviewArgs),
     /// List the nodes of the grid
-    Nodes,
+    Nodes(WatchArgs),
     /// Tell how the daemon is, and its ticket
     Status,
     /// Bring the daemon into the grid of another node
@@ -231,12 +231,23 @@ pub struct ShowArgs {
     pub limit: u32,
 }
 
+/// Options of `ps` and `nodes`.
+#[derive(Debug, Default, Args)]
+pub struct WatchArgs {
+    /// Look again every INTERVAL [2s if none is given] until Ctrl-C; where there is no terminal, print what changed
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "2s", value_parser = interval)]
+    pub watch: Option<Duration>,
+}
+
 /// Options of `logs`.
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// Which job.
     #[command(flatten)]
     pub job: JobArg,
+    /// Go on until the job ends; with --json, a line for each entry
+    #[arg(long, short)]
+    pub follow: bool,
     /// What the program wrote on standard output, for a job of a single command
     #[arg(long)]
     pub stdout: bool,
@@ -328,6 +339,18 @@ pub fn meant(error: &clap::Error, words: &[String]) -> Option<String> {
     let before = std::iter::once("outlast".to_owned()).chain(words[1..at].iter().cloned());
     let line: Vec<String> = before.chain(middle).chain(words[at..].iter().cloned()).collect();
     Some(human::command(&line))
+}
+
+/// No shorter than this: each look is a question to the daemon.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval < SHORTEST_INTERVAL {
+        let least = SHORTEST_INTERVAL.as_millis();
+        return Err(format!("expected at least {least}ms, found `{text}`"));
+    }
+    Ok(interval)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

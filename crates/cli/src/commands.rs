@@ -5,6 +5,8 @@ mod job;
 mod node;
 mod pages;
 mod run;
+mod tail;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -74,13 +76,13 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Run(args) => run::run(context, args).await,
         Command::Submit(args) => job::submit(context, args).await,
         Command::Wait(args) => run::wait(context, args).await,
-        Command::Ps => job::ps(context).await,
+        Command::Ps(args) => job::ps(context, args).await,
         Command::Show(args) => job::show(context, args).await,
         Command::Logs(args) => job::logs(context, args).await,
         Command::Cancel(args) => job::cancel(context, args).await,
         Command::Retry(args) => run::retry(context, args).await,
         Command::Preview(args) => job::preview(context, args).await,
-        Command::Nodes => node::nodes(context).await,
+        Command::Nodes(args) => node::nodes(context, args).await,
         Command::Status => node::status(context).await,
         Command::Join(args) => node::join(context, args).await,
         Command::Pardon(args) => node::pardon(context, args).await,

@@ -134,6 +134,18 @@ pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
     grid.right(&[2]).may_go(&[5, 4, 6, 3]).finish()
 }
 
+/// Whether a node is there and gets work, in a word.
+pub fn node_state(node: &NodeRow) -> &'static str {
+    match node.state {
+        NodeState::Myself => "self",
+        _ if node.blacklisted => "blacklisted",
+        NodeState::Gone => "gone",
+        _ if node.draining => "leaving",
+        NodeState::Alive => "alive",
+        NodeState::Suspect => "suspect",
+    }
+}
+
 /// `nodes`.
 pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
     let header = [
@@ -152,18 +164,10 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
     ];
     let mut grid = Grid::new(width, &header, 1);
     for node in nodes {
-        let state = match node.state {
-            NodeState::Myself => "self",
-            _ if node.blacklisted => "blacklisted",
-            NodeState::Gone => "gone",
-            _ if node.draining => "leaving",
-            NodeState::Alive => "alive",
-            NodeState::Suspect => "suspect",
-        };
         grid.row(vec![
             human::short_id(&node.id).to_owned(),
             short(&node.name, CELL_CHARS),
-            state.to_owned(),
+            node_state(node).to_owned(),
             format!("{}/{}", node.free, node.slots),
             format!("{:.2}", node.load),
             human::bytes(node.memory_bytes),
@@ -218,7 +222,7 @@ pub fn status(status: &NodeStatus) -> String {
 }
 
 /// A node's name and the beginning of its key; the name alone proves nothing.
-fn node_name(name: &str, id: &str) -> String {
+pub fn node_name(name: &str, id: &str) -> String {
     let id = human::short_id(id);
     if name.is_empty() { id.to_owned() } else { format!("{} ({id})", short(name, CELL_CHARS)) }
 }

@@ -14,6 +14,8 @@ pub struct Ui {
     err: Box<dyn Write + Send>,
     /// Columns of the terminal that standard output is; `None`: it is none, lines may be long.
     pub width: Option<u16>,
+    /// Its lines, if it is a terminal on which the cursor can be moved.
+    pub height: Option<u16>,
     /// Standard error is a terminal: progress bars may be drawn.
     pub bars: bool,
     /// Data as JSON.
@@ -25,15 +27,13 @@ pub struct Ui {
 impl Ui {
     /// The process's own streams.
     pub fn of_process(global: &Global) -> Self {
-        let width = io::stdout()
-            .is_terminal()
-            .then(terminal_size::terminal_size)
-            .flatten()
-            .map(|(terminal_size::Width(width), _)| width);
+        let size = terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
-            width,
+            width: size.map(|(width, _)| width),
+            height: size.filter(|_| !dumb).map(|(_, height)| height),
             bars: io::stderr().is_terminal() && !global.quiet,
             json: global.json,
             quiet: global.quiet,
@@ -46,10 +46,24 @@ impl Ui {
             out: Box::new(out),
             err: Box::new(err),
             width: None,
+            height: None,
             bars: false,
             json: false,
             quiet: false,
         }
+    }
+
+    /// Whether what is on the screen can be drawn anew.
+    pub fn redraws(&self) -> bool {
+        self.height.is_some() && !self.json
+    }
+
+    /// Columns and lines as they are now: people change their windows.
+    pub fn look_at_terminal(&mut self) -> (u16, u16) {
+        if let Some((width, height)) = terminal() {
+            (self.width, self.height) = (Some(width), Some(height));
+        }
+        (self.width.unwrap_or(u16::MAX), self.height.unwrap_or(u16::MAX))
     }
 
     /// Data, as text that ends its lines itself.
@@ -66,6 +80,16 @@ impl Ui {
     /// As [`Ui::print`].
     pub fn print_json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::failed(format!("as JSON: {error}")))?;
+        self.print(&format!("{text}\n"))
+    }
+
+    /// Data, as JSON on one line: for lists that are read as they grow.
+    ///
+    /// # Errors
+    /// As [`Ui::print`].
+    pub fn print_json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value)
             .map_err(|error| Failure::failed(format!("as JSON: {error}")))?;
         self.print(&format!("{text}\n"))
     }
@@ -96,4 +120,10 @@ impl Ui {
     pub fn write_err(&mut self, bytes: &[u8]) {
         let _ = self.err.write_all(bytes).and_then(|()| self.err.flush());
     }
+}
+
+/// Columns and lines of the terminal that standard output is.
+fn terminal() -> Option<(u16, u16)> {
+    let size = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    size.map(|(terminal_size::Width(width), terminal_size::Height(height))| (width, height))
 }

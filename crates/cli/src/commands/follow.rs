@@ -29,6 +29,8 @@ pub struct Pacing {
     pub retry: Duration,
     /// How long a second Ctrl-C is waited for.
     pub detach: Duration,
+    /// Between two looks at a job's log that is followed: some entries change nothing else.
+    pub tail: Duration,
     /// Between two previews at least: they read every result so far.
     pub preview: Duration,
 }
@@ -41,6 +43,7 @@ impl Default for Pacing {
             reconnect: Duration::from_secs(60),
             retry: Duration::from_millis(300),
             detach: Duration::from_secs(3),
+            tail: Duration::from_secs(1),
             preview: Duration::from_secs(1),
         }
     }

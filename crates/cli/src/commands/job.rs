@@ -4,16 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use outlast_api::types::{JobSpec, OutputName, Page, Submitted};
+use outlast_api::types::{JobSpec, JobSummary, OutputName, Page, Submitted};
 use outlast_api::{Control, ErrorCode};
 
 use super::Context;
 use super::follow::{pass_on, write_atomically};
-use crate::args::{JobArg, JobArgs, LogsArgs, PreviewArgs, ShowArgs};
+use super::tail;
+use super::watch::{self, Row, View};
+use crate::args::{JobArg, JobArgs, LogsArgs, PreviewArgs, ShowArgs, WatchArgs};
 use crate::connect;
 use crate::embed::Role;
 use crate::exit::{Exit, Failure};
-use crate::render;
+use crate::{progress, render};
 
 /// `outlast submit`.
 pub(super) async fn submit(context: &mut Context<'_>, args: JobArgs) -> Result<Exit, Failure> {
@@ -29,7 +31,15 @@ pub(super) async fn submit(context: &mut Context<'_>, args: JobArgs) -> Result<E
 }
 
 /// `outlast ps`.
-pub(super) async fn ps(context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn ps(context: &mut Context<'_>, args: WatchArgs) -> Result<Exit, Failure> {
+    if let Some(interval) = args.watch {
+        // Without a daemon nothing would change.
+        return watch::watch(context, interval, async |context| {
+            let jobs = connect::daemon(&context.data_dir).await?.jobs().await?;
+            Ok(View { table: table(context, &jobs), rows: jobs.iter().map(job_row).collect() })
+        })
+        .await;
+    }
     let attached = context.attach(Role::Passive).await?;
     let jobs = attached.control().jobs().await;
     attached.stop().await;
@@ -37,11 +47,26 @@ pub(super) async fn ps(context: &mut Context<'_>) -> Result<Exit, Failure> {
     if context.ui.json {
         context.ui.print_json(&jobs)?;
     } else {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let table = render::jobs(&jobs, now, context.ui.width);
+        let table = table(context, &jobs);
         context.ui.print(&table)?;
     }
     Ok(Exit::OK)
+}
+
+fn table(context: &Context<'_>, jobs: &[JobSummary]) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    render::jobs(jobs, now, context.ui.width)
+}
+
+/// Times change without being news.
+fn job_row(job: &JobSummary) -> Row {
+    let without_times = JobSummary { eta_s: None, ..job.clone() };
+    Row {
+        id: job.id.clone(),
+        state: progress::describe(&without_times),
+        line: format!("{}  {}", job.id, progress::describe(job)),
+        json: serde_json::json!(job),
+    }
 }
 
 /// `outlast show`.
@@ -62,6 +87,9 @@ pub(super) async fn show(context: &mut Context<'_>, args: ShowArgs) -> Result<Ex
 
 /// `outlast logs`.
 pub(super) async fn logs(context: &mut Context<'_>, args: LogsArgs) -> Result<Exit, Failure> {
+    if args.follow {
+        return tail::follow(context, &args).await;
+    }
     let attached = context.attach(Role::Passive).await?;
     let result = logs_of(context, &attached.control(), &args).await;
     attached.stop().await;
@@ -91,7 +119,7 @@ async fn logs_of(
 }
 
 /// The job is there; what it was asked for isn't.
-fn not_there_yet(failure: Failure) -> Failure {
+pub(super) fn not_there_yet(failure: Failure) -> Failure {
     match failure.exit {
         Exit::NO_JOB => Failure::failed(failure.message),
         _ => failure,

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use outlast_api::types::DownRequest;
+use outlast_api::types::{DownRequest, NodeRow};
 use outlast_api::{Client, ErrorCode};
 use tokio::time::{Instant, sleep};
 
 use super::Context;
-use crate::args::{DownArgs, JoinArgs, PardonArgs, UpArgs};
+use super::watch::{self, Row, View};
+use crate::args::{DownArgs, JoinArgs, PardonArgs, UpArgs, WatchArgs};
 use crate::config;
 use crate::connect;
 use crate::embed::Role;
@@ -69,7 +70,15 @@ pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, 
 }
 
 /// `outlast nodes`.
-pub(super) async fn nodes(context: &mut Context<'_>) -> Result<Exit, Failure> {
+pub(super) async fn nodes(context: &mut Context<'_>, args: WatchArgs) -> Result<Exit, Failure> {
+    if let Some(interval) = args.watch {
+        return watch::watch(context, interval, async |context| {
+            let nodes = connect::daemon(&context.data_dir).await?.nodes().await?;
+            let table = render::nodes(&nodes, context.ui.width);
+            Ok(View { table, rows: nodes.iter().map(node_row).collect() })
+        })
+        .await;
+    }
     let nodes = connect::daemon(&context.data_dir).await?.nodes().await?;
     if context.ui.json {
         context.ui.print_json(&nodes)?;
@@ -78,6 +87,23 @@ pub(super) async fn nodes(context: &mut Context<'_>) -> Result<Exit, Failure> {
         context.ui.print(&table)?;
     }
     Ok(Exit::OK)
+}
+
+/// Load, and when it was last heard, change without being news.
+fn node_row(node: &NodeRow) -> Row {
+    let state = format!(
+        "{}  {}  {} of {} slots free",
+        render::node_name(&node.name, &node.id),
+        render::node_state(node),
+        node.free,
+        node.slots
+    );
+    Row {
+        id: human::short_id(&node.id).to_owned(),
+        line: state.clone(),
+        state,
+        json: serde_json::json!(node),
+    }
 }
 
 /// `outlast status`.

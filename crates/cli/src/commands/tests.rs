@@ -17,6 +17,8 @@ use crate::embed::StartError;
 use crate::interrupts::Interrupt;
 use crate::testing::{Closed, Embedders, JOB, Memory, Script, done, summary};
 
+mod live;
+
 /// Short, where a test waits for it to pass; long where it must not.
 const PACING: Pacing = Pacing {
     poll: Duration::from_secs(20),
@@ -24,6 +26,7 @@ const PACING: Pacing = Pacing {
     reconnect: Duration::from_millis(300),
     retry: Duration::from_millis(5),
     detach: Duration::from_secs(20),
+    tail: Duration::from_millis(5),
     preview: Duration::ZERO,
 };
 
@@ -54,6 +57,8 @@ struct Bench {
     interrupt: mpsc::UnboundedSender<Interrupt>,
     interrupts: Option<Interrupts>,
     stop: Option<oneshot::Sender<()>>,
+    /// Of the terminal, if it is one.
+    size: Option<(u16, u16)>,
 }
 
 impl Bench {
@@ -66,6 +71,7 @@ impl Bench {
             interrupt,
             interrupts: Some(interrupts),
             stop: None,
+            size: None,
         }
     }
 
@@ -92,6 +98,7 @@ impl Bench {
         let mut ui = Ui::new(out, err.clone());
         ui.json = cli.global.json;
         ui.quiet = cli.global.quiet;
+        (ui.width, ui.height) = self.size.unzip();
         let context = Context {
             ui: &mut ui,
             embedder: &self.embedders,
