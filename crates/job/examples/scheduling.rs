@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use outlast_gridlet::{Application as _, CommandLine, Merged, SourceFiles, SplitHint, apps};
 use outlast_job::wire::{ManifestRef, Message};
-use outlast_job::{Effect, Examined, Input, JobSpec, Peer, Record, RunEvent, Settings};
+use outlast_job::{Effect, Examined, Input, JobSpec, Peer, Record, RunEvent, Settings, Standing};
 use outlast_overlay::Card;
-use outlast_types::{Ad, CellId, Hash, JobId, NodeId, Time, limits, wire};
+use outlast_types::{Ad, CellId, Hash, JobId, NodeId, Time, VoId, limits, wire};
 use outlast_verify::{Class, Ledger, Policy};
 
 /// Slots of each node that works.
@@ -80,7 +80,12 @@ impl World {
             let overlay = outlast_overlay::Settings::default();
             let placement = Box::new(outlast_broker::Flops);
             let (card, settings) = (card(index), Settings::default());
-            Peer::new(card, offer, settings, overlay, placement, Ledger::new(), now)
+            let mut peer = Peer::new(card, offer, settings, overlay, placement, Ledger::new(), now);
+            for other in (0..=workers).map(node) {
+                let standing = Standing::full(VoId::from_bytes([1; 32]));
+                peer.handle(now, Input::Standing { node: other, standing }, &mut Vec::new());
+            }
+            peer
         });
         Self {
             now,
@@ -136,7 +141,9 @@ impl World {
                     self.tell(to, Input::Message { from, message });
                 }
             }
-            Effect::Stage { key, .. } => self.tell(index, Input::Staged { key, result: Ok(()) }),
+            Effect::Stage { key, attempt, .. } => {
+                self.tell(index, Input::Staged { key, attempt, result: Ok(()) });
+            }
             Effect::Run(run) => {
                 for harvest in &run.step.harvest {
                     let cell = harvest.cell;
@@ -208,6 +215,7 @@ fn main() {
         id: JobId::from_u64(1),
         manager,
         manifest: ManifestRef { hash: Hash::of(b""), length: 0 },
+        vo: None,
         policy: Policy {
             samples: 0,
             ..Policy::with_quorum(u8::try_from(quorum).unwrap_or(u8::MAX))

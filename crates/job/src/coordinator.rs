@@ -25,13 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use outlast_gridlet::{ApplicationManager, Gridlet, Merged};
 use outlast_overlay::Membership;
-use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Region, Time};
+use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Region, Time, VoId};
 use outlast_verify::{Ledger, Policy, Verdict, Verifier};
 
 use crate::effect::SampleOutcome;
 use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
-use crate::{Effect, Record, Settings};
+use crate::{Effect, Record, Settings, Standing};
 
 pub use report::{Fault, GridletReport, Report, WorkerReport, WrongReport};
 
@@ -50,6 +50,8 @@ pub struct JobSpec {
     pub manager: Arc<dyn ApplicationManager>,
     /// Its inputs.
     pub manifest: ManifestRef,
+    /// In which organisation it runs; `None`: any that the submitter shares with a worker.
+    pub vo: Option<VoId>,
     /// How its results are verified.
     pub policy: Policy,
     /// For the choice of samples; secret from the workers.
@@ -90,6 +92,7 @@ pub(crate) struct Context<'a> {
     pub(crate) me: NodeId,
     pub(crate) settings: &'a Settings,
     pub(crate) membership: &'a Membership,
+    pub(crate) standings: &'a BTreeMap<NodeId, Standing>,
     pub(crate) offer: &'a Ad,
     pub(crate) ledger: &'a Ledger,
     pub(crate) placement: &'a mut dyn outlast_broker::Policy,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use outlast_gridlet::{CellOutput, InputMode, Merged, Sample, Step};
+use outlast_gridlet::{CellOutput, InputMode, Merged, Needs, Sample, Step};
 use outlast_types::{Ad, Attempt, CellId, Hash, JobId, NodeId};
 use outlast_verify::Class;
 
-use crate::Record;
 use crate::coordinator::JobSpec;
 use crate::wire::{ManifestRef, Message};
+use crate::{Record, Standing};
 
 /// A job at a worker: two submitters may have chosen the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -136,10 +136,24 @@ pub enum Input {
     /// Take a node off the blacklist: it may get work again, of jobs in which it wasn't
     /// caught. Its history stays.
     Pardon(NodeId),
+    /// What a node may do here, and what may be asked of it: comes before its first frame, and
+    /// again when it changes.
+    Standing {
+        /// The node.
+        node: NodeId,
+        /// Empty: nothing.
+        standing: Standing,
+    },
+    /// A node was expelled: it is no member any more, nothing is done for it, and what it
+    /// answered counts only as far as it was accepted already. Also said at the start, of
+    /// everybody who was expelled before.
+    Expelled(NodeId),
     /// [`Effect::Stage`] came to an end.
     Staged {
         /// The job.
         key: JobKey,
+        /// For which lease.
+        attempt: Attempt,
         /// What went wrong.
         result: Result<(), RunFailure>,
     },
@@ -261,12 +275,17 @@ pub enum Effect {
     Merge(JobId),
     /// A job is over; whoever waits for it may know.
     Ended(JobId),
-    /// Lay out a job's inputs; answer with [`Input::Staged`].
+    /// Lay out the inputs that a lease needs; answer with [`Input::Staged`]. What is there already,
+    /// for other leases of the job, stays.
     Stage {
         /// The job.
         key: JobKey,
-        /// What they are.
+        /// For which lease.
+        attempt: Attempt,
+        /// All of the job's inputs.
         manifest: ManifestRef,
+        /// Those that are needed.
+        needs: Needs,
     },
     /// Run a step; answer with [`Input::Run`].
     Run(Box<Run>),

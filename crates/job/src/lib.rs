@@ -6,7 +6,7 @@
 //!            │ (overlay)     leases · Verifier · queue of demand        leases · runs │
 //!            └────────────────────────────────────────────────────────────────────────┘
 //!   submitter                         worker
-//!   Coordinator ──Lease(attempt)────▶ Worker ──Stage──▶ inputs, once per job
+//!   Coordinator ──Lease(attempt)────▶ Worker ──Stage──▶ the inputs that it needs
 //!               ◀──Accepted/Refused──        ──Run────▶ one step after another
 //!               ◀──Cells(attempt)────  answers as they appear (result checkpoints)
 //!               ──Ack(cells)────────▶  only after the vote is in the journal
@@ -31,6 +31,7 @@ mod peer;
 mod queue;
 mod record;
 mod settings;
+mod standing;
 #[cfg(test)]
 mod testing;
 pub mod wire;
@@ -44,4 +45,5 @@ pub use effect::{
 };
 pub use peer::{Footprint, Peer, PeerCounters, Recovered};
 pub use record::Record;
-pub use settings::Settings;
+pub use settings::{Quotas, Settings};
+pub use standing::Standing;

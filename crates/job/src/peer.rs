@@ -9,16 +9,19 @@ use std::sync::Arc;
 
 use outlast_broker::Policy as Placement;
 use outlast_overlay::{Card, Membership};
-use outlast_types::{Ad, JobId, NodeId, Time};
+use outlast_types::{Ad, JobId, NodeId, Time, limits};
 use outlast_verify::{Change, Ledger, Proof, Verdict};
 
 use crate::coordinator::{Context, Coordinator, JobSpec};
 use crate::wire::{Message, ToCoordinator, ToWorker};
 use crate::worker::Worker;
-use crate::{Effect, Input, Record, Settings};
+use crate::{Effect, Input, Record, Settings, Standing};
 
 /// Jobs of this node that run at a time; more have to wait for [`Peer::has_room`].
 const MAX_ACTIVE_JOBS: usize = 1024;
+
+/// Standings kept: as many as the transport keeps nodes, and room for those that come and go.
+const MAX_STANDINGS: usize = 4 * limits::MEMBERS;
 
 /// How often the ledger is written while it changes; after a blacklisting at once.
 const LEDGER_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
@@ -63,6 +66,8 @@ pub struct Peer {
     me: NodeId,
     settings: Settings,
     membership: Membership,
+    /// What others may do here, and may be asked for; whoever isn't listed is a stranger.
+    standings: BTreeMap<NodeId, Standing>,
     placement: Box<dyn Placement>,
     ledger: Ledger,
     ledger_dirty: bool,
@@ -93,6 +98,7 @@ impl Peer {
             me,
             settings,
             membership: Membership::new(card, offer.clone(), overlay, now),
+            standings: BTreeMap::new(),
             placement,
             ledger,
             ledger_dirty: false,
@@ -256,8 +262,10 @@ impl Peer {
                 self.save_ledger(now, out);
                 self.for_active_jobs(now, out, |job, cx| job.on_news(cx));
             }
-            Input::Staged { key, result } => {
-                self.worker.on_staged(now, &self.settings, key, result, out);
+            Input::Standing { node, standing } => self.on_standing(now, node, standing, out),
+            Input::Expelled(node) => self.on_expelled(now, node, out),
+            Input::Staged { key, attempt, result } => {
+                self.worker.on_staged(now, &self.settings, key, attempt, result, out);
             }
             Input::Run(run, event) => self.worker.on_run(now, &self.settings, run, event, out),
             Input::Fetched { job, ticket, result } => {
@@ -275,6 +283,39 @@ impl Peer {
             Input::Drain => self.worker.drain(now, out),
             Input::Depart => self.overlay(now, out, |m, now, out| m.leave(now, out)),
         }
+    }
+
+    fn on_standing(&mut self, now: Time, node: NodeId, standing: Standing, out: &mut Vec<Effect>) {
+        if node == self.me {
+            return;
+        }
+        if standing.is_empty() {
+            self.standings.remove(&node);
+        } else {
+            if self.standings.len() >= MAX_STANDINGS && !self.standings.contains_key(&node) {
+                // Whoever isn't there introduces itself again before it says anything else.
+                let membership = &self.membership;
+                self.standings.retain(|node, _| membership.member(node).is_some());
+            }
+            self.standings.insert(node, standing.bounded());
+        }
+        self.for_active_jobs(now, out, |job, cx| job.on_news(cx));
+    }
+
+    /// No member any more: what it held is done by others, what it said and isn't decided yet is
+    /// void, and nothing is done for it.
+    fn on_expelled(&mut self, now: Time, node: NodeId, out: &mut Vec<Effect>) {
+        if node == self.me {
+            return;
+        }
+        self.standings.remove(&node);
+        self.overlay(now, out, |membership, now, out| membership.expel(now, node, out));
+        self.worker.on_expelled(node, out);
+        self.for_active_jobs(now, out, |job, cx| {
+            if job.known_workers().any(|worker| worker == node) {
+                job.strike(cx, node);
+            }
+        });
     }
 
     fn on_tick(&mut self, now: Time, out: &mut Vec<Effect>) {
@@ -304,6 +345,7 @@ impl Peer {
                 self.overlay(now, out, |m, now, out| m.on_message(now, from, message, out));
             }
             Message::ToWorker(job, message) => {
+                let from = (from, self.standings.get(&from));
                 self.worker.on_message(now, &self.settings, from, job, message, out);
             }
             Message::ToCoordinator(job, message) => self.on_work(now, from, job, message, out),
@@ -385,6 +427,7 @@ impl Peer {
             me: self.me,
             settings: &self.settings,
             membership: &self.membership,
+            standings: &self.standings,
             offer: &offer,
             ledger: &self.ledger,
             placement: self.placement.as_mut(),

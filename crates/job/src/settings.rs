@@ -36,6 +36,30 @@ pub struct Settings {
     pub straggler_factor: u32,
     /// No lease is called a straggler before this.
     pub straggler_min: Duration,
+    /// What this node does for others at most.
+    pub quotas: Quotas,
+}
+
+/// What a node does for others at most; its own jobs are not concerned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quotas {
+    /// Slots that one submitter has at once; 0: all.
+    pub member_slots: u32,
+    /// How long one step may run. A day: who needs longer asks the owner.
+    pub run_time: Duration,
+    /// Bytes of one file that a step writes.
+    pub file_bytes: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            member_slots: 0,
+            run_time: Duration::from_secs(24 * 3600),
+            file_bytes: outlast_types::limits::RESULT_FILE_BYTES,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -54,6 +78,7 @@ impl Default for Settings {
             drain_ttl: Duration::from_secs(30),
             straggler_factor: 4,
             straggler_min: Duration::from_secs(10),
+            quotas: Quotas::default(),
         }
     }
 }

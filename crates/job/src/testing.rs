@@ -9,11 +9,13 @@ use outlast_gridlet::{
     Merged, Needs, Preview, Program, Recipe, ResultError, Results, Sample, Sink, Step,
 };
 use outlast_overlay::{Card, Introduction};
-use outlast_types::{Ad, Attempt, Axis, CellGrid, CellId, GridletId, Hash, JobId, NodeId, Time};
+use outlast_types::{
+    Ad, Attempt, Axis, CellGrid, CellId, GridletId, Hash, JobId, NodeId, Time, VoId,
+};
 use outlast_verify::{Class, Ledger, Policy};
 
 use crate::wire::{ManifestRef, Message, ToCoordinator, ToWorker};
-use crate::{Effect, Examined, Input, JobSpec, Peer, Record, Settings};
+use crate::{Effect, Examined, Input, JobSpec, Peer, Record, Settings, Standing};
 
 pub(crate) const JOB: JobId = JobId::from_u64(7);
 pub(crate) const ME: NodeId = NodeId::from_bytes([1; 32]);
@@ -114,11 +116,15 @@ pub(crate) fn spec(gridlets: u64, cells: u64, quorum: u8) -> Arc<JobSpec> {
         id: JOB,
         manager: Arc::new(Empty { grid, gridlets }),
         manifest: ManifestRef { hash: Hash::of(b""), length: 0 },
+        vo: None,
         policy: Policy { samples: 0, max_answers: quorum, ..Policy::with_quorum(quorum) },
         seed: 1,
         created: Time::ZERO,
     })
 }
+
+/// The organisation that all nodes are in.
+pub(crate) const VO: VoId = VoId::from_bytes([7; 32]);
 
 /// A peer with a clock.
 pub(crate) struct Driver {
@@ -129,12 +135,25 @@ pub(crate) struct Driver {
 impl Driver {
     /// A node with these slots.
     pub(crate) fn new(slots: u32, ledger: Ledger) -> Self {
+        Self::set_up(slots, ledger, Settings::default())
+    }
+
+    /// One with these settings.
+    pub(crate) fn with(slots: u32, settings: Settings) -> Self {
+        Self::set_up(slots, Ledger::new(), settings)
+    }
+
+    fn set_up(slots: u32, ledger: Ledger, settings: Settings) -> Self {
         let now = Time::from_micros(1_000_000);
         let card = Card { node: ME, addresses: Vec::new(), incarnation: 1 };
         let offer = Ad { slots, ..Ad::default() };
         let overlay = outlast_overlay::Settings::default();
-        let settings = Settings::default();
-        Self { peer: Peer::new(card, offer, settings, overlay, Box::new(Flops), ledger, now), now }
+        let mut peer = Peer::new(card, offer, settings, overlay, Box::new(Flops), ledger, now);
+        for number in 0..=u8::MAX {
+            let (node, standing) = (NodeId::from_bytes([number; 32]), Standing::full(VO));
+            peer.handle(now, Input::Standing { node, standing }, &mut Vec::new());
+        }
+        Self { peer, now }
     }
 
     pub(crate) fn input(&mut self, input: Input) -> Vec<Effect> {

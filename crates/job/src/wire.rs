@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use outlast_gridlet::{CellOutput, Recipe};
-use outlast_types::{Attempt, CellId, GridletId, Hash, JobId};
+use outlast_types::{Attempt, CellId, GridletId, Hash, JobId, VoId};
 
 /// Everything that travels between two nodes' daemons as a frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub enum ToWorker {
         attempt: Attempt,
         /// For the worker's own display.
         gridlet: GridletId,
+        /// In which organisation; `None`: any that both are in.
+        vo: Option<VoId>,
         /// The job's inputs.
         manifest: ManifestRef,
         /// What to run.
@@ -79,6 +81,10 @@ pub enum Refusal {
     Leaving,
     /// A recipe that it won't run: says why.
     BadRecipe(String),
+    /// The submitter has no right to it: says which.
+    Forbidden(String),
+    /// The submitter has as much here as one may have at once.
+    Quota(String),
 }
 
 /// Why a worker gives a lease back with cells unanswered.
@@ -101,6 +107,8 @@ pub enum Failure {
     Result(String),
     /// The worker leaves.
     Leaving,
+    /// It went beyond what the worker allows: says what.
+    Limit(String),
 }
 
 /// From a worker to a coordinator.

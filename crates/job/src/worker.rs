@@ -13,12 +13,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use outlast_gridlet::{CellOutput, Collect, Content, Program, Recipe, is_inner_path};
+use outlast_gridlet::{CellOutput, Collect, Content, Needs, Program, Recipe, is_inner_path};
 use outlast_types::{Attempt, CellId, JobId, NodeId, Time, limits};
 
 use crate::effect::{JobKey, Run, RunEvent, RunFailure, RunId};
 use crate::wire::{Failure, ManifestRef, Message, Refusal, ToCoordinator, ToWorker};
-use crate::{Effect, Footprint, Settings};
+use crate::{Effect, Footprint, Settings, Standing};
 
 /// Leases that wait here, for all submitters together. Each may carry a recipe of a frame's size.
 const MAX_QUEUED: usize = 64;
@@ -57,6 +57,10 @@ enum State {
 struct Lease {
     recipe: Recipe,
     state: State,
+    /// Whether the inputs that it needs are laid out.
+    staged: bool,
+    /// When its present step began.
+    began: Time,
     /// Cells that the recipe answers and that haven't come yet.
     missing: BTreeSet<CellId>,
     /// Answers that aren't acknowledged.
@@ -69,19 +73,40 @@ struct Lease {
     repeats: u32,
 }
 
-/// Where a job's inputs are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Inputs {
-    Coming,
-    Here,
-    /// They couldn't be had. The next lease tries again.
-    Missing,
+/// Names of inputs kept for one job, to know what is laid out: of more, the shell is asked again.
+const MAX_NAMES: usize = 100_000;
+
+/// Which of a job's inputs are laid out.
+#[derive(Debug, Default)]
+struct Laid {
+    all: bool,
+    names: BTreeSet<String>,
+}
+
+impl Laid {
+    fn covers(&self, needs: &Needs) -> bool {
+        match needs {
+            _ if self.all => true,
+            Needs::All => false,
+            Needs::Only(names) => names.iter().all(|name| self.names.contains(name)),
+        }
+    }
+
+    fn add(&mut self, needs: Needs) {
+        match needs {
+            Needs::All => self.all = true,
+            Needs::Only(names) if self.names.len() + names.len() <= MAX_NAMES => {
+                self.names.extend(names);
+            }
+            Needs::Only(_) => {}
+        }
+    }
 }
 
 /// A job that this node works for.
 #[derive(Debug)]
 struct Job {
-    inputs: Inputs,
+    laid: Laid,
     /// When its submitter last spoke of it.
     heard: Time,
     /// When it was last asked whether the job goes on although there is no lease.
@@ -98,6 +123,15 @@ pub(crate) struct Worker {
     jobs: BTreeMap<JobKey, Job>,
     renewed: Time,
     draining: Option<Time>,
+}
+
+/// A lease, as it is offered.
+struct Offered {
+    attempt: Attempt,
+    manifest: ManifestRef,
+    recipe: Recipe,
+    /// The submitter has the right to it.
+    allowed: bool,
 }
 
 impl Worker {
@@ -156,7 +190,7 @@ impl Worker {
         &mut self,
         now: Time,
         settings: &Settings,
-        from: NodeId,
+        (from, standing): (NodeId, Option<&Standing>),
         job: JobId,
         message: ToWorker,
         out: &mut Vec<Effect>,
@@ -166,8 +200,10 @@ impl Worker {
             job.heard = now;
         }
         match message {
-            ToWorker::Lease { attempt, manifest, recipe, .. } => {
-                self.on_lease(now, key, attempt, manifest, recipe, out);
+            ToWorker::Lease { attempt, vo, manifest, recipe, .. } => {
+                let allowed = from == self.me || standing.is_some_and(|s| s.may_work_for(vo));
+                let offer = Offered { attempt, manifest, recipe, allowed };
+                self.on_lease(now, settings, key, offer, out);
             }
             ToWorker::Ack { attempt, cells } => {
                 if let Some(lease) = self.leases.get_mut(&LeaseKey { key, attempt }) {
@@ -193,12 +229,12 @@ impl Worker {
     fn on_lease(
         &mut self,
         now: Time,
+        settings: &Settings,
         key: JobKey,
-        attempt: Attempt,
-        manifest: ManifestRef,
-        recipe: Recipe,
+        offered: Offered,
         out: &mut Vec<Effect>,
     ) {
+        let Offered { attempt, manifest, recipe, allowed } = offered;
         let lease_key = LeaseKey { key, attempt };
         if let Some(lease) = self.leases.get(&lease_key) {
             let answer = match &lease.state {
@@ -216,6 +252,11 @@ impl Worker {
             && (self.jobs.contains_key(&key) || self.jobs.len() < MAX_JOBS);
         let refusal = if self.draining.is_some() {
             Some(Refusal::Leaving)
+        } else if !allowed {
+            let why = "you may not submit here, or this node may not execute for you";
+            Some(Refusal::Forbidden(why.to_owned()))
+        } else if let Some(why) = self.over_quota(settings, key) {
+            Some(Refusal::Quota(why))
         } else if !room {
             Some(Refusal::Busy)
         } else {
@@ -227,9 +268,14 @@ impl Worker {
         }
         let missing =
             recipe.steps.iter().flat_map(|step| step.harvest.iter().map(|h| h.cell)).collect();
+        let needs = needs(&recipe);
+        let fresh = Job { laid: Laid::default(), heard: now, asked: now };
+        let staged = self.jobs.entry(key).or_insert(fresh).laid.covers(&needs);
         let lease = Lease {
             recipe,
             state: State::Queued,
+            staged,
+            began: now,
             missing,
             unacknowledged: BTreeMap::new(),
             unsent: BTreeSet::new(),
@@ -239,44 +285,52 @@ impl Worker {
         self.leases.insert(lease_key, lease);
         self.queue.push_back(lease_key);
         send(key, ToCoordinator::Accepted { attempt }, out);
-        let fresh = Job { inputs: Inputs::Missing, heard: now, asked: now };
-        let job = self.jobs.entry(key).or_insert(fresh);
-        if job.inputs == Inputs::Missing {
-            job.inputs = Inputs::Coming;
-            out.push(Effect::Stage { key, manifest });
+        if !staged {
+            out.push(Effect::Stage { key, attempt, manifest, needs });
         }
     }
 
-    /// A job's inputs are there, or can't be had.
+    /// Why a submitter gets no more of this node now, if it has as much as one may have.
+    fn over_quota(&self, settings: &Settings, key: JobKey) -> Option<String> {
+        let limit = settings.quotas.member_slots;
+        if limit == 0 || key.submitter == self.me {
+            return None;
+        }
+        let holds = |lease: &Lease| matches!(lease.state, State::Queued | State::Running { .. });
+        let held = self.leases.iter().filter(|(k, l)| k.key.submitter == key.submitter && holds(l));
+        (held.count() >= limit as usize)
+            .then(|| format!("one member may use {limit} of this node's slots at once"))
+    }
+
+    /// The inputs of a lease are there, or can't be had.
     pub(crate) fn on_staged(
         &mut self,
         now: Time,
         settings: &Settings,
         key: JobKey,
+        attempt: Attempt,
         result: Result<(), RunFailure>,
         out: &mut Vec<Effect>,
     ) {
+        let lease_key = LeaseKey { key, attempt };
+        // The lease may have ended meanwhile: what was laid out for it isn't known to be of use.
+        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
         match result {
             Ok(()) => {
+                lease.staged = true;
+                let needs = needs(&lease.recipe);
                 if let Some(job) = self.jobs.get_mut(&key) {
-                    job.inputs = Inputs::Here;
+                    job.laid.add(needs);
                 }
             }
             Err(failure) => {
-                // The job stays known, so that its failed leases go when its submitter is gone.
-                if let Some(job) = self.jobs.get_mut(&key) {
-                    job.inputs = Inputs::Missing;
-                    out.push(Effect::Clean(key));
-                }
                 let failure = match failure {
                     RunFailure::DiskFull => Failure::DiskFull,
                     RunFailure::MissingProgram(name) => Failure::MissingProgram(name),
                     RunFailure::Setup(why) | RunFailure::Result(why) => Failure::Staging(why),
                 };
-                let waiting: Vec<LeaseKey> =
-                    self.queue.iter().filter(|lease| lease.key == key).copied().collect();
-                for lease in waiting {
-                    self.fail(now, lease, failure.clone(), out);
+                if lease.state == State::Queued {
+                    self.fail(now, lease_key, failure, out);
                 }
             }
         }
@@ -314,7 +368,7 @@ impl Worker {
                         format!("the program ended without a result for cell {}", lacking.cell);
                     self.fail(now, lease_key, Failure::Result(why), out);
                 } else {
-                    self.next_step(now, lease_key, run.step + 1, out);
+                    self.next_step(now, settings, lease_key, run.step + 1, out);
                 }
             }
             RunEvent::Failed(failure) => {
@@ -340,8 +394,16 @@ impl Worker {
         }
     }
 
-    fn next_step(&mut self, now: Time, lease_key: LeaseKey, step: u32, out: &mut Vec<Effect>) {
+    fn next_step(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        lease_key: LeaseKey,
+        step: u32,
+        out: &mut Vec<Effect>,
+    ) {
         let draining = self.draining.is_some();
+        let own = lease_key.key.submitter == self.me;
         let Some(lease) = self.leases.get_mut(&lease_key) else { return };
         let Some(next) = lease.recipe.steps.get(step as usize) else {
             lease.state = State::Emptying;
@@ -352,17 +414,20 @@ impl Worker {
             return;
         }
         lease.state = State::Running { step };
+        lease.began = now;
         let id = RunId { key: lease_key.key, attempt: lease_key.attempt, step };
+        let allowed = if own { u64::MAX } else { settings.quotas.file_bytes };
+        let file_limit = lease.recipe.file_limit.min(allowed);
         out.push(Effect::Run(Box::new(Run {
             id,
             step: next.clone(),
             inputs: lease.recipe.inputs,
-            file_limit: lease.recipe.file_limit,
+            file_limit,
         })));
     }
 
     /// Starts queued leases whose inputs are there while there are slots.
-    fn start_runs(&mut self, now: Time, _: &Settings, out: &mut Vec<Effect>) {
+    fn start_runs(&mut self, now: Time, settings: &Settings, out: &mut Vec<Effect>) {
         loop {
             let running: Vec<&Lease> = self
                 .leases
@@ -374,12 +439,10 @@ impl Worker {
             if running.len() >= self.slots as usize + spare {
                 return;
             }
-            let ready = |lease: &LeaseKey| {
-                self.jobs.get(&lease.key).is_some_and(|job| job.inputs == Inputs::Here)
-            };
+            let ready = |key: &LeaseKey| self.leases.get(key).is_some_and(|lease| lease.staged);
             let Some(position) = self.queue.iter().position(ready) else { return };
             let Some(lease_key) = self.queue.remove(position) else { return };
-            self.next_step(now, lease_key, 0, out);
+            self.next_step(now, settings, lease_key, 0, out);
         }
     }
 
@@ -477,6 +540,7 @@ impl Worker {
             if drained_for > settings.drain_ttl && matches!(lease.state, State::Running { .. }) {
                 self.fail(now, lease_key, Failure::Leaving, out);
             }
+            self.end_overdue(now, settings, lease_key, out);
             // A leaving node doesn't wait for ever for a submitter that is gone, too.
             if drained_for > 2 * settings.drain_ttl {
                 self.forget(lease_key, out);
@@ -490,6 +554,35 @@ impl Worker {
             self.renew(now, settings, out);
         }
         self.start_runs(now, settings, out);
+    }
+
+    /// Ends a step of somebody else's that ran for as long as this node allows.
+    fn end_overdue(
+        &mut self,
+        now: Time,
+        settings: &Settings,
+        lease_key: LeaseKey,
+        out: &mut Vec<Effect>,
+    ) {
+        let limit = settings.quotas.run_time;
+        let Some(lease) = self.leases.get(&lease_key) else { return };
+        let runs = matches!(lease.state, State::Running { .. });
+        if runs && lease_key.key.submitter != self.me && now.since(lease.began) > limit {
+            let why = format!(
+                "it ran for more than {} s, which is all that this node allows",
+                limit.as_secs()
+            );
+            self.fail(now, lease_key, Failure::Limit(why), out);
+        }
+    }
+
+    /// A submitter has no business here any more.
+    pub(crate) fn on_expelled(&mut self, node: NodeId, out: &mut Vec<Effect>) {
+        let jobs: Vec<JobKey> =
+            self.jobs.keys().filter(|key| key.submitter == node).copied().collect();
+        for key in jobs {
+            self.forget_job(key, out);
+        }
     }
 
     /// Says again what wasn't answered, ever more slowly.
@@ -568,6 +661,20 @@ fn send_cells(lease: LeaseKey, held: &Lease, cells: BTreeSet<CellId>, out: &mut 
     }
 }
 
+/// The inputs that any of its steps needs.
+fn needs(recipe: &Recipe) -> Needs {
+    let mut names = BTreeSet::new();
+    for step in &recipe.steps {
+        let Needs::Only(some) = &step.inputs else { return Needs::All };
+        names.extend(some.iter().cloned());
+        names.extend(step.stdin.iter().cloned());
+        if let Program::Staged(program) = &step.program {
+            names.insert(program.clone());
+        }
+    }
+    Needs::Only(names.into_iter().collect())
+}
+
 /// About what an answer takes in a frame.
 fn frame_size(output: &CellOutput) -> usize {
     let file = |file: &outlast_gridlet::OutFile| {
@@ -607,6 +714,9 @@ fn validate(recipe: &Recipe) -> Result<(), String> {
             return Err(format!("program {name:?} is no name"));
         }
         step.stdin.iter().try_for_each(inner)?;
+        if let Needs::Only(names) = &step.inputs {
+            names.iter().try_for_each(inner)?;
+        }
         step.folders.iter().try_for_each(inner)?;
         if step.harvest.is_empty() {
             return Err("a step that answers no cell".to_owned());

@@ -191,6 +191,17 @@ impl Membership {
         }
     }
 
+    /// Forgets a node that is to be no member any more. If it introduces itself again it is a
+    /// member again: to keep it out is the business of whoever lets nodes speak.
+    pub fn expel(&mut self, _now: Time, node: NodeId, out: &mut Vec<Effect>) {
+        self.contacts.remove(&node);
+        let Some(member) = self.members.remove(&node) else { return };
+        if member.state.is_up() {
+            self.own.toggle(&node);
+            out.push(Effect::Down { node, polite: false });
+        }
+    }
+
     /// Does what is due. Costs nothing before [`Self::next_tick`].
     pub fn on_tick(&mut self, now: Time, out: &mut Vec<Effect>) {
         if self.left || now < self.wake {

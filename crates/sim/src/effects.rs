@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use outlast_gridlet::{ApplicationManager, Sample};
+use outlast_gridlet::{ApplicationManager, Needs, Sample};
 use outlast_job::wire::{Message, ToWorker};
 use outlast_job::{Effect, Input, JobKey, RunEvent, RunFailure, RunId, SampleOutcome};
-use outlast_types::{Hash, JobId, Time, limits, wire};
+use outlast_types::{Attempt, Hash, JobId, Time, limits, wire};
 
 use crate::app;
 use crate::host::{Kept, Paper, Task};
@@ -139,7 +139,7 @@ impl World {
                 self.say(|| format!("job {job} ended at {node}"));
                 self.task(node, Task::Forget { job });
             }
-            Effect::Stage { key, .. } => self.stage(node, key),
+            Effect::Stage { key, attempt, needs, .. } => self.stage(node, key, attempt, needs),
             Effect::Run(run) => self.run_step(node, &run),
             Effect::Kill(run) => {
                 self.hosts[node].volatile.runs.remove(&run);
@@ -147,7 +147,7 @@ impl World {
             Effect::Clean(key) => {
                 let volatile = &mut self.hosts[node].volatile;
                 volatile.staged.remove(&key);
-                volatile.staging.remove(&key);
+                volatile.staging.retain(|(of, _), _| *of != key);
             }
             Effect::Drained => {
                 self.say(|| format!("node {node} has left"));
@@ -164,6 +164,10 @@ impl World {
         if to == self.hosts[node].id {
             self.check.fail(format!("node {node} sends to itself: {}", brief(message)));
         }
+        let lease = matches!(message, Message::ToWorker(_, ToWorker::Lease { .. }));
+        if lease && self.hosts[node].barred.contains(&to) {
+            self.check.fail(format!("node {node} gives work to one that was expelled"));
+        }
         let ack = matches!(message, Message::ToWorker(_, ToWorker::Ack { .. }));
         if ack && self.dice.chance(self.hosts[node].plan.behaviour.drops_acks) {
             return;
@@ -177,20 +181,20 @@ impl World {
         }
     }
 
-    fn stage(&mut self, node: usize, key: JobKey) {
+    fn stage(&mut self, node: usize, key: JobKey, attempt: Attempt, needs: Needs) {
         let from = self.index.get(&key.submitter).copied().unwrap_or(node);
         let takes = self.network.transfer(from, node, &mut self.dice);
         let number = self.dice.number();
         let life = self.hosts[node].life;
-        self.hosts[node].volatile.staging.insert(key, number);
-        self.at(takes, Event::Staged { node, life, key, number });
+        self.hosts[node].volatile.staging.insert((key, attempt), (number, needs));
+        self.at(takes, Event::Staged { node, life, key, attempt, number });
     }
 
-    pub(crate) fn on_staged(&mut self, node: usize, key: JobKey, number: u64) {
-        if self.hosts[node].volatile.staging.get(&key) != Some(&number) {
+    pub(crate) fn on_staged(&mut self, node: usize, key: JobKey, attempt: Attempt, number: u64) {
+        let staging = &mut self.hosts[node].volatile.staging;
+        let Some((_, needs)) = staging.remove(&(key, attempt)).filter(|(n, _)| *n == number) else {
             return;
-        }
-        self.hosts[node].volatile.staging.remove(&key);
+        };
         let source = self.index.get(&key.submitter).copied();
         let failing = self.dice.chance(self.hosts[node].plan.behaviour.staging_fails);
         let reached = source.is_some_and(|source| self.reaches(source, node));
@@ -199,10 +203,10 @@ impl World {
         } else if !reached {
             Err(RunFailure::Setup("the submitter can't be reached".to_owned()))
         } else {
-            self.hosts[node].volatile.staged.insert(key);
+            self.hosts[node].volatile.staged.entry(key).or_default().add(needs);
             Ok(())
         };
-        self.input(node, Input::Staged { key, result });
+        self.input(node, Input::Staged { key, attempt, result });
     }
 
     /// Whether a transfer from one to the other goes through.
@@ -216,7 +220,8 @@ impl World {
     fn run_step(&mut self, node: usize, run: &outlast_job::Run) {
         let host = &mut self.hosts[node];
         let life = host.life;
-        if !host.volatile.staged.contains(&run.id.key) {
+        let laid = host.volatile.staged.get(&run.id.key);
+        if !laid.is_some_and(|laid| laid.covers(&run.step.inputs)) {
             self.check.fail(format!("node {node} runs without inputs: {:?}", run.id));
             return;
         }
@@ -282,7 +287,7 @@ impl World {
     pub(crate) fn on_sampled(&mut self, node: usize, job: JobId, sample: Sample) {
         let has_program = self.hosts[node].plan.behaviour.has_program;
         match app::compute(&sample.step).into_iter().next().filter(|_| has_program) {
-            Some(truth) => self.task(node, Task::Compare { job, sample, truth }),
+            Some(truth) => self.task(node, Task::Compare { job, sample: Box::new(sample), truth }),
             None => {
                 let outcome = SampleOutcome::Unavailable("no `toy` here".to_owned());
                 self.input(node, Input::Sampled { job, cell: sample.cell, outcome });

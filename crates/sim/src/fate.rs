@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use outlast_broker::Flops;
 use outlast_job::wire::ManifestRef;
-use outlast_job::{Input, JobSpec, Peer, Record, Recovered};
-use outlast_types::{Ad, Hash, limits, wire};
+use outlast_job::{Input, JobSpec, Peer, Record, Recovered, Standing};
+use outlast_types::{Ad, Hash, VoId, limits, wire};
 
 use crate::app::Toy;
 use crate::host::{Doom, JobDisk, Volatile};
 use crate::scenario::Fault;
 use crate::world::{Event, World, card};
+
+/// The organisation that all are in.
+const VO: VoId = VoId::from_bytes([5; 32]);
 
 impl World {
     /// The machine is switched on.
@@ -60,6 +63,17 @@ impl World {
         }
         self.say(|| format!("node {node} starts, life {life}"));
         self.carry_out(node, effects);
+        let me = self.hosts[node].id;
+        let others: Vec<_> = self.hosts.iter().map(|host| host.id).filter(|id| *id != me).collect();
+        for other in others {
+            // Its disk remembers whom it is to have nothing to do with.
+            let input = if self.hosts[node].barred.contains(&other) {
+                Input::Expelled(other)
+            } else {
+                Input::Standing { node: other, standing: Standing::full(VO) }
+            };
+            self.input(node, input);
+        }
         self.input(node, Input::Join(contacts));
         if fuzz.is_some() {
             self.at(Duration::from_millis(20), Event::Fuzz { node, life });
@@ -80,6 +94,16 @@ impl World {
             Fault::Cut { from, to, both, lasts } => {
                 self.cut(&from, &to, both, true);
                 self.at(lasts, Event::Heal { from, to, both });
+            }
+            Fault::Expel { node } => {
+                let expelled = self.hosts[node].id;
+                for other in (0..self.hosts.len()).filter(|&other| other != node) {
+                    // The news takes its time, and reaches the expelled one, too.
+                    let (soon, later) = (self.dice.millis(0, 1500), self.dice.millis(0, 1500));
+                    self.at(soon, Event::Expelled { node: other, who: expelled });
+                    let who = self.hosts[other].id;
+                    self.at(later, Event::Expelled { node, who });
+                }
             }
             Fault::Drain { node, back } => {
                 self.hosts[node].returns = back;
@@ -128,6 +152,7 @@ impl World {
             id,
             manager: toy.clone(),
             manifest,
+            vo: None,
             policy: plan.policy,
             seed: self.dice.number(),
             created: self.now,

@@ -69,7 +69,8 @@ impl World {
                 let manifest =
                     outlast_job::wire::ManifestRef { hash: Hash::of(b"no"), length: 1 << 60 };
                 let gridlet = GridletId(dice.number() as u32);
-                let lease = ToWorker::Lease { attempt: attempt(dice), gridlet, manifest, recipe };
+                let attempt = attempt(dice);
+                let lease = ToWorker::Lease { attempt, gridlet, vo: None, manifest, recipe };
                 Message::ToWorker(job, lease)
             }
             6 => to_coordinator(job, ToCoordinator::Accepted { attempt: attempt(dice) }),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use outlast_gridlet::{ApplicationManager, Blobs, CellOutput, ResultError, Results, Sample};
+use outlast_gridlet::{ApplicationManager, Blobs, CellOutput, Needs, ResultError, Results, Sample};
 use outlast_job::{Examined, JobKey, JobSpec, Peer, RunId, SampleOutcome};
 use outlast_overlay::Card;
-use outlast_types::{CellId, Hash, JobId, NodeId, Time};
+use outlast_types::{Attempt, CellId, Hash, JobId, NodeId, Time};
 use outlast_verify::{Class, Ledger};
 
 use crate::app::Toy;
@@ -48,18 +48,41 @@ impl Blobs for Shelf {
 /// What to look at.
 pub(crate) enum Task {
     Examine { job: JobId, ticket: u64, outputs: Vec<CellOutput> },
-    Compare { job: JobId, sample: Sample, truth: CellOutput },
+    Compare { job: JobId, sample: Box<Sample>, truth: CellOutput },
     Accepted { job: JobId, cell: CellId },
     Forget { job: JobId },
+}
+
+/// Inputs of a job that are laid out.
+#[derive(Debug, Default)]
+pub(crate) struct Laid {
+    all: bool,
+    names: BTreeSet<String>,
+}
+
+impl Laid {
+    pub(crate) fn add(&mut self, needs: Needs) {
+        match needs {
+            Needs::All => self.all = true,
+            Needs::Only(names) => self.names.extend(names),
+        }
+    }
+
+    pub(crate) fn covers(&self, needs: &Needs) -> bool {
+        match needs {
+            Needs::All => self.all,
+            Needs::Only(names) => self.all || names.iter().all(|name| self.names.contains(name)),
+        }
+    }
 }
 
 /// What a crash takes.
 #[derive(Default)]
 pub(crate) struct Volatile {
     pub(crate) accepted: BTreeMap<JobId, BTreeMap<CellId, Class>>,
-    pub(crate) staged: BTreeSet<JobKey>,
+    pub(crate) staged: BTreeMap<JobKey, Laid>,
     /// Being laid out; the number tells an old one from a new one.
-    pub(crate) staging: BTreeMap<JobKey, u64>,
+    pub(crate) staging: BTreeMap<(JobKey, Attempt), (u64, Needs)>,
     pub(crate) runs: BTreeSet<RunId>,
     pub(crate) tasks: VecDeque<Task>,
     /// When the examiner is through with all its tasks.
@@ -78,6 +101,8 @@ pub(crate) struct Doom {
 /// One machine.
 pub(crate) struct Host {
     pub(crate) id: NodeId,
+    /// Nodes that it knows to be expelled; on its disk.
+    pub(crate) barred: BTreeSet<NodeId>,
     pub(crate) plan: NodePlan,
     /// How often it was started; what belongs to an earlier life is void.
     pub(crate) life: u64,
@@ -97,6 +122,7 @@ impl Host {
     pub(crate) fn new(id: NodeId, plan: NodePlan) -> Self {
         Self {
             id,
+            barred: BTreeSet::new(),
             plan,
             life: 0,
             peer: None,
@@ -127,7 +153,7 @@ impl Host {
             }
             Task::Compare { job, sample, truth } => {
                 let cell = sample.cell;
-                let outcome = self.compare(job, sample, truth);
+                let outcome = self.compare(job, *sample, truth);
                 let outcome = outcome.unwrap_or_else(|e| SampleOutcome::Unavailable(e.to_string()));
                 Some(outlast_job::Input::Sampled { job, cell, outcome })
             }

@@ -61,6 +61,12 @@ pub enum Fault {
         /// For so long.
         lasts: Duration,
     },
+    /// A node is expelled: within a second and a half everybody knows, whoever starts later knows
+    /// from the start, and no connection with it comes about any more.
+    Expel {
+        /// The node.
+        node: usize,
+    },
     /// A node leaves politely.
     Drain {
         /// The node.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use outlast_broker::Flops;
 use outlast_gridlet::CellOutput;
 use outlast_job::wire::{ManifestRef, Message, ToCoordinator, ToWorker};
-use outlast_job::{Effect, Examined, Input, JobSpec, Peer, Phase, Settings};
-use outlast_types::{Ad, Hash, JobId, NodeId, Time};
+use outlast_job::{Effect, Examined, Input, JobSpec, Peer, Phase, Settings, Standing};
+use outlast_types::{Ad, Hash, JobId, NodeId, Time, VoId};
 use outlast_verify::{Class, Ledger, Policy};
 
 use crate::app::{self, Shape, Toy};
@@ -54,6 +54,8 @@ pub fn throughput(gridlets: u32, workers: u32, cells_per_gridlet: u32) -> Throug
     let mut inputs = VecDeque::new();
     for worker in (1..=workers).map(node) {
         let ad = Ad { slots: 4, free: 4, cores: 4, flops: 1, ..Ad::default() };
+        let standing = Standing::full(VoId::from_bytes([1; 32]));
+        inputs.push_back(Input::Standing { node: worker, standing });
         let hello = outlast_overlay::Message::Hello { me: introduction(1, ad), cards: false };
         inputs.push_back(Input::Message { from: worker, message: Message::Overlay(hello) });
     }
@@ -70,6 +72,7 @@ pub fn throughput(gridlets: u32, workers: u32, cells_per_gridlet: u32) -> Throug
         id,
         manager: Arc::new(Toy::new(1, shape)),
         manifest: ManifestRef { hash: Hash::of(b""), length: 0 },
+        vo: None,
         policy: Policy { samples: 0, ..Policy::with_quorum(1) },
         seed: 1,
         created: now,

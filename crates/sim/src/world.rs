@@ -9,7 +9,7 @@ use std::time::Duration;
 use outlast_job::wire::Message;
 use outlast_job::{End, Input, JobKey, Peer, Phase, RunEvent, RunId};
 use outlast_overlay::Card;
-use outlast_types::{Hash, JobId, NodeId, Time, limits, wire};
+use outlast_types::{Attempt, Hash, JobId, NodeId, Time, limits, wire};
 
 use crate::app::mix;
 use crate::check::Checker;
@@ -48,7 +48,8 @@ pub(crate) enum Event {
     Examine { node: usize, life: u64 },
     Sampled { node: usize, life: u64, job: JobId, sample: Box<outlast_gridlet::Sample> },
     Run { node: usize, life: u64, run: RunId, event: RunEvent },
-    Staged { node: usize, life: u64, key: JobKey, number: u64 },
+    Staged { node: usize, life: u64, key: JobKey, attempt: Attempt, number: u64 },
+    Expelled { node: usize, who: outlast_types::NodeId },
     Fetched { node: usize, life: u64, job: JobId, ticket: u64, from: usize, blobs: Vec<Hash> },
     Merge { node: usize, life: u64, job: JobId },
     Look,
@@ -286,8 +287,14 @@ impl World {
             Event::Run { node, life, run, event } if self.lives(node, life) => {
                 self.on_run(node, run, event);
             }
-            Event::Staged { node, life, key, number } if self.lives(node, life) => {
-                self.on_staged(node, key, number);
+            Event::Staged { node, life, key, attempt, number } if self.lives(node, life) => {
+                self.on_staged(node, key, attempt, number);
+            }
+            Event::Expelled { node, who } => {
+                self.hosts[node].barred.insert(who);
+                if self.hosts[node].peer.is_some() {
+                    self.input(node, Input::Expelled(who));
+                }
             }
             Event::Fetched { node, life, job, ticket, from, blobs } if self.lives(node, life) => {
                 self.on_fetched(node, job, ticket, from, &blobs);
@@ -344,7 +351,8 @@ impl World {
     }
 
     fn hear(&mut self, from: usize, to: usize, frame: &[u8]) {
-        if self.hosts[to].peer.is_none() || self.network.is_cut(from, to) {
+        let barred = self.hosts[to].barred.contains(&self.hosts[from].id);
+        if self.hosts[to].peer.is_none() || self.network.is_cut(from, to) || barred {
             return;
         }
         self.note(frame.iter().fold(frame.len() as u64, |h, &b| h.rotate_left(7) ^ u64::from(b)));

@@ -87,6 +87,9 @@ impl Coordinator {
             Refusal::Busy => worker.not_before = cx.now + cx.settings.busy_backoff,
             Refusal::Leaving => worker.not_before = cx.now + cx.settings.failure_backoff,
             Refusal::BadRecipe(_) => worker.barred = true,
+            // Rights and room may come, but not at once.
+            Refusal::Forbidden(_) => worker.not_before = cx.now + cx.settings.failure_backoff,
+            Refusal::Quota(_) => worker.not_before = cx.now + 4 * cx.settings.busy_backoff,
         }
         self.end_lease(cx, attempt);
         self.assign(cx);
@@ -327,7 +330,7 @@ impl Coordinator {
                 fault =
                     Some(format!("the program ended with exit code {exit}: {}", tail.trim_end()));
             }
-            Failure::Result(why) => {
+            Failure::Result(why) | Failure::Limit(why) => {
                 worker.failures += 1;
                 fault = Some(why);
             }

@@ -5,8 +5,8 @@ use outlast_overlay::State;
 use outlast_types::{Ad, Attempt, CellId, GridletId, NodeId};
 
 use super::{Context, Coordinator, End, Lease, Phase, Worker};
-use crate::Record;
 use crate::wire::ToWorker;
+use crate::{Record, Standing};
 
 /// Leases granted in one go, so that a huge grid doesn't keep the node from listening; the next
 /// tick goes on.
@@ -140,7 +140,8 @@ impl Coordinator {
             let node = member.card.node;
             while known.next_if(|(worker, _)| **worker < node).is_some() {}
             let worker = known.next_if(|(worker, _)| **worker == node).map(|(_, worker)| worker);
-            if matches!(member.state, State::Alive) {
+            let may = |standing: &Standing| standing.may_serve(self.spec.vo);
+            if matches!(member.state, State::Alive) && cx.standings.get(&node).is_some_and(may) {
                 consider(node, &member.ad, worker);
             }
         }
@@ -298,7 +299,7 @@ impl Coordinator {
         lease.sent = cx.now;
         lease.file_limit = recipe.file_limit;
         let (worker, gridlet) = (lease.worker, lease.gridlet);
-        let manifest = self.spec.manifest;
-        self.send(cx, worker, ToWorker::Lease { attempt, gridlet, manifest, recipe });
+        let (vo, manifest) = (self.spec.vo, self.spec.manifest);
+        self.send(cx, worker, ToWorker::Lease { attempt, gridlet, vo, manifest, recipe });
     }
 }

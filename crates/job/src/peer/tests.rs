@@ -17,7 +17,9 @@ fn a_node_alone_does_its_own_job_and_says_nothing_to_itself() {
         }
         for effect in std::mem::take(&mut effects) {
             let inputs = match effect {
-                Effect::Stage { key, .. } => vec![Input::Staged { key, result: Ok(()) }],
+                Effect::Stage { key, attempt, .. } => {
+                    vec![Input::Staged { key, attempt, result: Ok(()) }]
+                }
                 Effect::Run(run) => {
                     runs += 1;
                     let cell = run.step.harvest[0].cell.0;

@@ -1,20 +1,23 @@
 use std::time::Duration;
 
-use outlast_gridlet::{Program, Recipe};
+use outlast_gridlet::{Needs, Program, Recipe};
 use outlast_types::{Attempt, GridletId, Hash, NodeId};
 use outlast_verify::Ledger;
 
 use super::MAX_LEASES;
 use crate::testing::*;
 use crate::wire::{Failure, ManifestRef, Refusal, ToCoordinator, ToWorker};
-use crate::{Effect, Footprint, Input, JobKey, RunEvent, RunFailure, RunId, Settings};
+use crate::{
+    Effect, Footprint, Input, JobKey, Quotas, RunEvent, RunFailure, RunId, Settings, Standing,
+};
 
 const SUBMITTER: NodeId = NodeId::from_bytes([9; 32]);
 const KEY: JobKey = JobKey { submitter: SUBMITTER, job: JOB };
 
 fn lease(attempt: u64, recipe: Recipe) -> ToWorker {
     let manifest = ManifestRef { hash: Hash::of(b""), length: 0 };
-    ToWorker::Lease { attempt: Attempt(attempt), gridlet: GridletId(0), manifest, recipe }
+    let (attempt, gridlet) = (Attempt(attempt), GridletId(0));
+    ToWorker::Lease { attempt, gridlet, vo: None, manifest, recipe }
 }
 
 fn run(attempt: u64, step: u32) -> RunId {
@@ -26,7 +29,7 @@ fn working() -> Driver {
     let mut driver = Driver::new(1, Ledger::new());
     let effects = driver.submitter_says(SUBMITTER, lease(1, recipe(&[0, 1])));
     assert!(effects.iter().any(|e| matches!(e, Effect::Stage { .. })), "{effects:?}");
-    let effects = driver.input(Input::Staged { key: KEY, result: Ok(()) });
+    let effects = driver.input(Input::Staged { key: KEY, attempt: Attempt(1), result: Ok(()) });
     assert!(effects.iter().any(|e| matches!(e, Effect::Run(_))), "{effects:?}");
     driver
 }
@@ -94,7 +97,7 @@ fn a_submitter_that_is_gone_is_forgotten_also_after_failed_staging() {
     let mut driver = Driver::new(1, Ledger::new());
     driver.submitter_says(SUBMITTER, lease(1, recipe(&[0])));
     let result = Err(RunFailure::Setup("gone".to_owned()));
-    driver.input(Input::Staged { key: KEY, result });
+    driver.input(Input::Staged { key: KEY, attempt: Attempt(1), result });
     assert_eq!(driver.peer.footprint().leases_here, 1);
     driver.wait(Settings::default().orphan_ttl + Duration::from_secs(1));
     assert_eq!(driver.peer.footprint(), Footprint::default());
@@ -104,7 +107,11 @@ fn a_submitter_that_is_gone_is_forgotten_also_after_failed_staging() {
 fn failed_staging_is_tried_again_with_the_next_lease() {
     let mut driver = Driver::new(1, Ledger::new());
     driver.submitter_says(SUBMITTER, lease(1, recipe(&[0])));
-    driver.input(Input::Staged { key: KEY, result: Err(RunFailure::DiskFull) });
+    driver.input(Input::Staged {
+        key: KEY,
+        attempt: Attempt(1),
+        result: Err(RunFailure::DiskFull),
+    });
     let effects = driver.submitter_says(SUBMITTER, lease(2, recipe(&[0])));
     assert!(effects.iter().any(|e| matches!(e, Effect::Stage { .. })), "{effects:?}");
 }
@@ -149,7 +156,104 @@ fn a_submitter_that_never_revokes_fills_no_more_than_the_bound() {
     let mut driver = Driver::new(1, Ledger::new());
     for attempt in 1..=3 * MAX_LEASES as u64 {
         driver.submitter_says(SUBMITTER, lease(attempt, recipe(&[0])));
-        driver.input(Input::Staged { key: KEY, result: Err(RunFailure::DiskFull) });
+        driver.input(Input::Staged {
+            key: KEY,
+            attempt: Attempt(attempt),
+            result: Err(RunFailure::DiskFull),
+        });
     }
     assert_eq!(driver.peer.footprint().leases_here, MAX_LEASES);
+}
+
+fn refusals(effects: &[Effect]) -> Vec<Refusal> {
+    let refusal = |message: ToCoordinator| match message {
+        ToCoordinator::Refused { refusal, .. } => Some(refusal),
+        _ => None,
+    };
+    to_coordinators(effects).into_iter().filter_map(refusal).collect()
+}
+
+#[test]
+fn who_has_no_right_to_submit_is_refused_without_effect() {
+    let mut driver = Driver::new(1, Ledger::new());
+    let stranger = Standing { works_for: Vec::new(), serves: vec![VO] };
+    driver.input(Input::Standing { node: SUBMITTER, standing: stranger });
+    let effects = driver.submitter_says(SUBMITTER, lease(1, recipe(&[0])));
+    assert!(matches!(refusals(&effects)[..], [Refusal::Forbidden(_)]), "{effects:?}");
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Stage { .. })), "{effects:?}");
+    assert_eq!(driver.peer.footprint(), Footprint::default());
+}
+
+#[test]
+fn a_right_in_one_organisation_is_none_in_another() {
+    let mut driver = Driver::new(1, Ledger::new());
+    let ToWorker::Lease { attempt, gridlet, manifest, recipe, .. } = lease(1, recipe(&[0])) else {
+        unreachable!("it is a lease");
+    };
+    let elsewhere = Some(outlast_types::VoId::from_bytes([99; 32]));
+    let lease = ToWorker::Lease { attempt, gridlet, vo: elsewhere, manifest, recipe };
+    let effects = driver.submitter_says(SUBMITTER, lease);
+    assert!(matches!(refusals(&effects)[..], [Refusal::Forbidden(_)]), "{effects:?}");
+}
+
+#[test]
+fn the_work_of_an_expelled_submitter_ends_and_nothing_of_it_is_left() {
+    let mut driver = working();
+    let effects = driver.input(Input::Expelled(SUBMITTER));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Kill(_))), "{effects:?}");
+    assert!(effects.iter().any(|e| matches!(e, Effect::Clean(KEY))), "{effects:?}");
+    assert_eq!(driver.peer.footprint(), Footprint::default());
+    let effects = driver.submitter_says(SUBMITTER, lease(2, recipe(&[0])));
+    assert!(matches!(refusals(&effects)[..], [Refusal::Forbidden(_)]), "{effects:?}");
+}
+
+#[test]
+fn one_member_gets_no_more_slots_than_its_quota() {
+    let quotas = Quotas { member_slots: 2, ..Quotas::default() };
+    let mut driver = Driver::with(4, Settings { quotas, ..Settings::default() });
+    for attempt in 1..=2 {
+        let effects = driver.submitter_says(SUBMITTER, lease(attempt, recipe(&[0])));
+        assert_eq!(refusals(&effects), []);
+    }
+    let effects = driver.submitter_says(SUBMITTER, lease(3, recipe(&[1])));
+    assert!(matches!(refusals(&effects)[..], [Refusal::Quota(_)]), "{effects:?}");
+    let effects = driver.submitter_says(node(8), lease(1, recipe(&[0])));
+    assert_eq!(refusals(&effects), [], "others have theirs");
+}
+
+#[test]
+fn a_step_that_runs_beyond_what_is_allowed_is_ended() {
+    let mut driver = working();
+    let limit = Quotas::default().run_time;
+    let failed =
+        |m: &ToCoordinator| matches!(m, ToCoordinator::Failed { failure: Failure::Limit(_), .. });
+    let mut effects = Vec::new();
+    for _ in 0..=limit.as_secs() / 60 {
+        // The submitter is there all the time.
+        driver.submitter_says(SUBMITTER, ToWorker::Heard);
+        effects.extend(driver.wait(Duration::from_secs(60)));
+    }
+    assert!(effects.iter().any(|e| matches!(e, Effect::Kill(_))), "it is killed");
+    assert!(to_coordinators(&effects).iter().any(failed), "and that is told");
+}
+
+#[test]
+fn a_lease_waits_for_its_own_inputs_and_for_no_others() {
+    let needing = |cell: u32, names: &[&str]| {
+        let mut recipe = recipe(&[cell]);
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        recipe.steps[0].inputs = Needs::Only(names);
+        recipe
+    };
+    let runs = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Run(_)));
+    let stages = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Stage { .. }));
+    let mut driver = Driver::new(4, Ledger::new());
+    assert!(stages(&driver.submitter_says(SUBMITTER, lease(1, needing(0, &["a", "b"])))));
+    assert!(stages(&driver.submitter_says(SUBMITTER, lease(2, needing(1, &["c"])))));
+    let staged = |attempt| Input::Staged { key: KEY, attempt: Attempt(attempt), result: Ok(()) };
+    assert!(runs(&driver.input(staged(2))), "the first still waits");
+    assert!(runs(&driver.input(staged(1))));
+    let effects = driver.submitter_says(SUBMITTER, lease(3, needing(2, &["c", "a"])));
+    assert!(runs(&effects) && !stages(&effects), "all of it is there already");
+    assert!(stages(&driver.submitter_says(SUBMITTER, lease(4, needing(3, &["d"])))));
 }

@@ -281,6 +281,22 @@ pub(crate) fn full_disks(dice: &mut Dice) -> Scenario {
     scenario
 }
 
+pub(crate) fn expelled(dice: &mut Dice) -> Scenario {
+    let mut scenario = grid(dice, 2);
+    scenario.nodes.push(NodePlan::new(Behaviour::default()));
+    slower(&mut scenario);
+    scenario.link = bad_link(dice);
+    let nodes = scenario.nodes.len() as u64;
+    for _ in 0..dice.between(1, 2) {
+        let node = dice.between(2, nodes - 1) as usize;
+        scenario.faults.push((dice.millis(300, 4000), Fault::Expel { node }));
+    }
+    scenario.faults.push(crash(dice, 0..nodes, 300, 5000));
+    scenario.calm = secs(12);
+    scenario.within = secs(120);
+    scenario
+}
+
 pub(crate) fn cancelled(dice: &mut Dice) -> Scenario {
     let mut scenario = grid(dice, 2);
     slower(&mut scenario);

@@ -30,6 +30,7 @@ scenarios! {
     leaving_and_joining: 250,
     program_missing: 100,
     full_disks: 200,
+    expelled: 200,
     cancelled: 150,
     several_submitters: 200,
     everything_at_once: 250,
