@@ -12,7 +12,7 @@ use outlast_gridlet::{
 };
 use outlast_job::JobSpec;
 use outlast_job::wire::ManifestRef;
-use outlast_types::{CellId, Hash, JobId, Time, wire};
+use outlast_types::{CellId, Hash, JobId, Time, VoId, wire};
 use outlast_verify::{Class, Policy};
 
 use crate::journal::Journal;
@@ -39,6 +39,8 @@ pub(crate) struct JobRecord {
     pub(crate) command: CommandLine,
     pub(crate) cwd: String,
     pub(crate) name: Option<String>,
+    /// In which organisation; `None`: any.
+    pub(crate) vo: Option<VoId>,
 }
 
 impl JobRecord {
@@ -61,11 +63,12 @@ impl JobRecord {
     }
 
     pub(crate) fn spec_with(&self, id: JobId, manager: Arc<dyn ApplicationManager>) -> JobSpec {
-        let Self { manifest, policy, seed, created, .. } = self;
+        let Self { manifest, vo, policy, seed, created, .. } = self;
         JobSpec {
             id,
             manager,
             manifest: *manifest,
+            vo: *vo,
             policy: *policy,
             seed: *seed,
             created: *created,

@@ -20,7 +20,7 @@ use tracing::{debug, error, info, warn};
 
 use outlast_job::wire::{Message, ToCoordinator, ToWorker};
 use outlast_job::{Effect, End, Input, JobKey, Peer, Record};
-use outlast_types::{JobId, NodeId, Time, limits, wire};
+use outlast_types::{JobId, NodeId, Time, VoId, limits, wire};
 
 use crate::examiner::Task;
 use crate::jobs::{JobFiles, JobRecord, encode_output};
@@ -207,6 +207,7 @@ impl Loop {
         let now = self.shared.clock.now();
         match event {
             TransportEvent::Frame { from, frame } => {
+                self.let_in(now, from, effects);
                 match wire::decode::<Message>(&frame, limits::FRAME_BYTES) {
                     Ok(message) => {
                         self.log_failure(now, from, &message);
@@ -221,6 +222,14 @@ impl Loop {
             TransportEvent::Down { node } => {
                 self.peer.handle(now, Input::ConnectionLost(node), effects);
             }
+        }
+    }
+
+    /// Until membership is a matter of certificates, whoever reaches this node may do everything.
+    fn let_in(&mut self, now: Time, node: NodeId, effects: &mut Vec<Effect>) {
+        if self.peer.membership().member(&node).is_none() {
+            let standing = outlast_job::Standing::full(VoId::from_bytes([0; 32]));
+            self.peer.handle(now, Input::Standing { node, standing }, effects);
         }
     }
 
@@ -365,7 +374,9 @@ impl Loop {
             }
             Effect::Merge(job) => shared.merge(job),
             Effect::Ended(job) => self.on_ended(job),
-            Effect::Stage { key, manifest } => shared.stage(key, manifest),
+            Effect::Stage { key, attempt, manifest, needs } => {
+                shared.stage(key, attempt, manifest, needs);
+            }
             Effect::Run(run) => shared.run(*run),
             Effect::Kill(run) => shared.executor.kill(run),
             Effect::Clean(key) => shared.clean(key),
@@ -484,7 +495,7 @@ fn describe(failure: &outlast_job::wire::Failure) -> String {
         Failure::Staging(why) => format!("setting up failed: {why}"),
         Failure::DiskFull => "its disk is full".to_owned(),
         Failure::Program { exit, tail } => format!("exit code {exit}: {}", tail.trim_end()),
-        Failure::Result(why) => why.clone(),
+        Failure::Result(why) | Failure::Limit(why) => why.clone(),
         Failure::Leaving => "it is leaving".to_owned(),
     }
 }

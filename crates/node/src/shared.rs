@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
-use outlast_gridlet::{InputMode, Sample};
+use outlast_gridlet::{InputMode, Needs, Sample};
 use outlast_job::wire::{ManifestRef, StagedFile as ManifestFile};
 use outlast_job::{Input, JobKey, RunEvent, RunFailure, RunId};
 use outlast_types::{Attempt, CellId, Hash, JobId, NodeId, wire};
@@ -272,12 +272,19 @@ impl Shared {
         Ok(staged)
     }
 
-    pub(crate) fn stage(self: &Arc<Self>, key: JobKey, manifest: ManifestRef) {
+    /// Lays out what a lease needs. All that the job has, for now.
+    pub(crate) fn stage(
+        self: &Arc<Self>,
+        key: JobKey,
+        attempt: Attempt,
+        manifest: ManifestRef,
+        _needs: Needs,
+    ) {
         lock(&self.wanted).insert(key);
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let result = shared.staged_inputs(key, manifest).await.map(drop);
-            shared.kernel.send(Event::Input(Input::Staged { key, result })).await;
+            shared.kernel.send(Event::Input(Input::Staged { key, attempt, result })).await;
         });
     }
 

@@ -74,6 +74,7 @@ pub(crate) fn prepare(
         command,
         cwd: spec.cwd,
         name: spec.name,
+        vo: None,
     };
     Ok(JobFiles::new(JobId::from_u64(number(id)), record, manager, false))
 }
