@@ -307,6 +307,7 @@ impl Shared {
             inputs,
             mode: run.inputs,
             file_limit: run.file_limit,
+            folder_limit: run.folder_limit,
             nice: NICE,
         };
         let kernel = self.kernel.clone();
@@ -375,6 +376,7 @@ impl Shared {
             inputs,
             mode: InputMode::Link,
             file_limit: outlast_types::limits::RESULT_FILE_BYTES,
+            folder_limit: u64::MAX,
             nice: 0,
         };
         // At most two events come: one answer and the end.
