@@ -4,6 +4,7 @@
 //! what the command line and the environment say. Layers are laid [`over`](Options::over) each other and
 //! resolved once, into a [`Config`] that has been checked.
 
+mod size;
 mod times;
 
 use std::io;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use outlast_types::{Ticket, TicketError};
 use serde::Deserialize;
 
+pub use size::{Size, Storage, parse_size, size_text};
 pub use times::{JobTimes, MembershipTimes, Span, parse_duration};
 
 /// The port that nodes listen on if nobody says otherwise. If it is taken, that is an error: a
@@ -47,6 +49,8 @@ pub struct Options {
     pub job: JobTimes,
     /// The pace of membership.
     pub membership: MembershipTimes,
+    /// What may be kept.
+    pub storage: Storage,
 }
 
 /// A node's settings, checked.
@@ -66,6 +70,8 @@ pub struct Config {
     pub job: outlast_job::Settings,
     /// Times of membership.
     pub membership: outlast_overlay::Settings,
+    /// Bytes that inputs kept for later may take; `None`: 20 GiB, or a quarter of what is free if that is less.
+    pub cache: Option<u64>,
 }
 
 /// Settings that can't be meant.
@@ -158,6 +164,7 @@ impl Options {
             name: self.name.or(below.name),
             job: self.job.over(below.job),
             membership: self.membership.over(below.membership),
+            storage: self.storage.over(below.storage),
         }
     }
 
@@ -191,6 +198,7 @@ impl Options {
             name: self.name.filter(|name| !name.is_empty()),
             job,
             membership,
+            cache: self.storage.cache.map(|size| size.0),
         })
     }
 }

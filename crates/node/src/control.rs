@@ -81,7 +81,6 @@ impl Node {
 
     /// Takes a command apart, stages its inputs, and hands the job to the kernel.
     async fn take_on(&self, spec: JobSpec) -> Result<JobId, ApiError> {
-        let _inputs_are_kept = self.shared.submitting.read().await;
         let slots = self
             .ask(|peer, _| {
                 if !peer.has_room() {

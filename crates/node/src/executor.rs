@@ -32,7 +32,7 @@ use outlast_os::Group;
 pub use folder::{StagedFile, StagedInputs, clear_work_folder, remove_tree};
 pub(crate) use one::DEFAULT_PATH;
 
-use crate::store::Store;
+use crate::store::{Holder, Store};
 
 /// A run, by a number that its caller has not given to another one in this life of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,10 +53,10 @@ pub struct Run {
     pub mode: InputMode,
     /// No file that it writes may grow larger, in bytes.
     pub file_limit: u64,
-    /// Nor all its files together; looked at from time to time.
-    pub folder_limit: u64,
     /// Added to the nice level.
     pub nice: i32,
+    /// Who needs its answers.
+    pub holder: Holder,
 }
 
 /// News of a run.
@@ -123,9 +123,6 @@ pub enum RunFailure {
     /// The program was ended because a file grew beyond the limit.
     #[error("a file grew beyond {0} bytes")]
     FileTooLarge(u64),
-    /// The program was ended because its files together grew beyond the limit.
-    #[error("its files together grew beyond {0} bytes")]
-    FolderTooLarge(u64),
     /// A result can't be collected.
     #[error("{0}")]
     Harvest(String),

@@ -26,6 +26,7 @@ use crate::examiner::Task;
 use crate::jobs::{JobFiles, JobRecord, encode_output};
 use crate::journal::{Batch, JournalError};
 use crate::shared::Shared;
+use crate::store::Holder;
 use crate::transport::TransportEvent;
 
 /// Events that wait for the kernel. Frames stop being read from the network when it is full.
@@ -190,7 +191,10 @@ impl Loop {
                     replies.push(reply);
                 }
                 // The reply is dropped: the submitter hears that it wasn't taken.
-                Err(error) => error!("a job's record can't be written: {error}"),
+                Err(error) => {
+                    self.shared.store.release(Holder::Submitted(job.id));
+                    error!("a job's record can't be written: {error}");
+                }
             },
             Event::Ask(query) => query(&self.peer, now),
             Event::Meta(name, Some(value)) => batch.put_meta(name, value),
@@ -218,12 +222,6 @@ impl Loop {
                         debug!(node = %from.short(), "a frame that can't be read: {error}");
                     }
                 }
-            }
-            TransportEvent::Refused { node, by_us: true, reason } => {
-                warn!(node = %node.short(), "turned a node away: {reason}");
-            }
-            TransportEvent::Refused { node, by_us: false, reason } => {
-                warn!(node = %node.short(), "a node turned this one away: {reason}");
             }
             TransportEvent::Down { node } => {
                 self.peer.handle(now, Input::ConnectionLost(node), effects);
@@ -414,6 +412,9 @@ impl Loop {
         info!(%job, "job ended: {}", describe_end(&end));
         // A sample may have laid out the inputs here although no lease did.
         self.shared.clean(JobKey { submitter: self.peer.me(), job });
+        if !matches!(end, End::Unwritten(_)) {
+            self.shared.store.release(Holder::Submitted(job));
+        }
         // The output is written: the answers it was made of can go. What a plain command printed is its output.
         if !matches!(end, End::Unwritten(_)) && files.record.app != "command" {
             self.shared.forget_outputs(files);
@@ -427,19 +428,6 @@ impl Loop {
             self.sequences.remove(&oldest);
             self.versions.remove(&oldest);
             self.shared.forget_job(oldest);
-        }
-        self.sweep();
-    }
-
-    /// With no job running here, no blob is needed but those of jobs that can still be retried.
-    fn sweep(&self) {
-        let idle = self.peer.jobs().all(|(_, job)| !job.is_active()) && self.peer.work().0 == 0;
-        if idle {
-            let unwritten = |job: &outlast_job::Coordinator| {
-                matches!(job.phase(), outlast_job::Phase::Ended(End::Unwritten(_)))
-            };
-            let kept = self.peer.jobs().filter(|(_, job)| unwritten(job)).map(|(id, _)| id);
-            self.shared.sweep(&kept.collect());
         }
     }
 

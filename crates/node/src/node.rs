@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use iroh::endpoint::{RecvStream, SendStream};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use outlast_gridlet::Registry;
-use outlast_job::{Effect, Input, Peer, Record, Recovered};
+use outlast_job::{Effect, End, Input, Peer, Phase, Record, Recovered};
 use outlast_os::FolderLock;
 use outlast_overlay::Card;
 use outlast_types::{Ad, Hash, NodeId, Ticket, Time, limits, wire};
@@ -26,11 +25,10 @@ use crate::jobs::{JobFiles, Jobs, Logs};
 use crate::journal::Journal;
 use crate::kernel::{Clock, EVENTS, Event, Kernel, Loop, Watchers, read_jobs};
 use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
-use crate::store::Store;
+use crate::store::{Holder, Store};
 use crate::tools::Tools;
 use crate::transport::{
-    Blobs, BoxFuture, FetchError, IrohTransport, NodeKey, OpenGate, Transport, TransportError,
-    TransportOptions,
+    BoxFuture, FetchError, IrohTransport, NodeKey, Transport, TransportError, TransportOptions,
 };
 
 /// How often the node looks again at its load and disk.
@@ -118,7 +116,7 @@ impl Node {
         }
         crate::executor::clear_work_folder(&work)
             .with_context(|| format!("clearing {}", work.display()))?;
-        let store = Store::open(data_dir)?;
+        let store = Store::open_with(data_dir, config.cache)?;
         let tools = Arc::new(Tools::new(&work, Arc::clone(&store)));
         let journal = Journal::open(&data_dir.join("outlast.redb"))?;
         let slots = if options.passive { 0 } else { config.slots() };
@@ -137,10 +135,7 @@ impl Node {
             Arc::new(Nowhere(me))
         } else {
             let (listen, store) = (config.listen.clone(), Arc::clone(&store));
-            let streams = Arc::new(Blobs(Arc::clone(&store)));
-            let gate = Arc::new(OpenGate);
-            let events = frames_in;
-            let options = TransportOptions { key, listen, store, gate, streams, events };
+            let options = TransportOptions { key, listen, store, events: frames_in };
             Arc::new(IrohTransport::bind(options).await?)
         };
         let clock = Clock::new();
@@ -164,7 +159,6 @@ impl Node {
             wanted: Mutex::default(),
             staging: tokio::sync::Mutex::new(()),
             samples: tokio::sync::Semaphore::new(PARALLEL_SAMPLES),
-            submitting: tokio::sync::RwLock::new(()),
             counters: Mutex::new(BTreeMap::new()),
             trouble: Mutex::new(None),
             stop: AtomicBool::new(false),
@@ -194,6 +188,9 @@ impl Node {
         };
         let mut effects = Vec::new();
         recover(&mut kernel, &registry, options.passive, &mut effects)?;
+        if !options.passive {
+            store.trim();
+        }
         let contacts = contacts(config, &shared, &mut effects)?;
         kernel.peer.handle(now, Input::Join(contacts), &mut effects);
         let examiner = Examiner::new(
@@ -292,19 +289,10 @@ impl Transport for Nowhere {
 
     fn send(&self, _: NodeId, _: Bytes) {}
 
-    fn fetch(&self, from: NodeId, _: Hash, _: u64) -> BoxFuture<Result<(), FetchError>> {
+    fn fetch(&self, from: NodeId, _: Hash, _: u64, _: Holder) -> BoxFuture<Result<(), FetchError>> {
         let reason = "this node only looks at its record".to_owned();
         Box::pin(async move { Err(FetchError::Unreachable { node: from, reason }) })
     }
-
-    fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>> {
-        let reason = "this node only looks at its record".to_owned();
-        Box::pin(async move { Err(FetchError::Unreachable { node: to, reason }) })
-    }
-
-    fn disconnect(&self, _: NodeId, _: &str) {}
-
-    fn forget_refusals(&self) {}
 
     fn shutdown(&self) -> BoxFuture<()> {
         Box::pin(async {})
@@ -401,6 +389,8 @@ fn recover(
                 files.accept(cell, class);
             }
         }
+        let unwritten = matches!(job.phase(), Phase::Ended(End::Unwritten(_)));
+        kernel.shared.pin_again(&files, job.is_active() || unwritten)?;
         if job.is_active() {
             info!(job = %id, "carrying on");
             // A passive node only looks: what it would do is dropped, and its journal stays as it is.

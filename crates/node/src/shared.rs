@@ -24,7 +24,7 @@ use crate::jobs::{JobFiles, Jobs, JournalResults, Logs, SharedJournal};
 use crate::journal::Batch;
 use crate::kernel::{Clock, Event, Kernel, Watchers};
 use crate::sink::DiskSink;
-use crate::store::Store;
+use crate::store::{Holder, Store};
 use crate::tools::Tools;
 use crate::transport::Transport;
 
@@ -36,9 +36,6 @@ const MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Samples computed side by side; they take cores from the work itself.
 pub(crate) const PARALLEL_SAMPLES: usize = 2;
-
-/// Blobs looked at in one sweep: it holds the kernel up, for about a second at worst.
-const SWEPT_AT_ONCE: usize = 20_000;
 
 /// Answers removed in one transaction: about as long as the kernel waits for the disk anyway.
 const FORGOTTEN_AT_ONCE: usize = 2048;
@@ -70,8 +67,6 @@ pub(crate) struct Shared {
     /// Held while inputs are laid out or removed.
     pub(crate) staging: tokio::sync::Mutex<()>,
     pub(crate) samples: Semaphore,
-    /// Read while a job is being submitted: its blobs are there, its record isn't yet.
-    pub(crate) submitting: tokio::sync::RwLock<()>,
     pub(crate) counters: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) trouble: Mutex<Option<String>>,
     pub(crate) stop: AtomicBool,
@@ -175,13 +170,21 @@ impl Shared {
     }
 
     /// Pulls blobs that aren't here, a few at a time; makes them durable if they are to be kept.
-    async fn pull(&self, from: NodeId, blobs: &[(Hash, u64)], durable: bool) -> Result<(), String> {
+    async fn pull(
+        &self,
+        from: NodeId,
+        blobs: &[(Hash, u64)],
+        holder: Holder,
+        durable: bool,
+    ) -> Result<(), String> {
         let wanted: BTreeSet<(Hash, u64)> = blobs.iter().copied().collect();
+        // Before it is looked whether they are here.
+        self.store.pin(wanted.iter().map(|(hash, _)| hash), holder);
         let fetch = async |hash: Hash, length: u64| {
             if self.store.has(&hash) {
                 return Ok(());
             }
-            let fetched = self.transport.fetch(from, hash, length).await;
+            let fetched = self.transport.fetch(from, hash, length, holder).await;
             fetched.map_err(|error| format!("fetching {hash:?}: {error}"))
         };
         // All of them, also after an error: what arrives now needn't be fetched again.
@@ -210,7 +213,7 @@ impl Shared {
     ) {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            let result = shared.pull(from, &blobs, true).await;
+            let result = shared.pull(from, &blobs, Holder::Answers(job), true).await;
             if let Err(error) = &result {
                 debug!(%job, node = %from.short(), "{error}");
             }
@@ -235,9 +238,9 @@ impl Shared {
             )));
         }
         let setup = RunFailure::Setup;
-        self.pull(key.submitter, &[(manifest.hash, manifest.length)], false)
-            .await
-            .map_err(setup)?;
+        let holder = Holder::Worked(key);
+        let list = [(manifest.hash, manifest.length)];
+        self.pull(key.submitter, &list, holder, false).await.map_err(setup)?;
         let bytes = self.store.read(&manifest.hash).map_err(|e| setup(e.to_string()))?;
         let files: Vec<ManifestFile> =
             wire::decode(&bytes, MANIFEST_BYTES as usize).map_err(|e| setup(e.to_string()))?;
@@ -248,7 +251,7 @@ impl Shared {
             return Err(RunFailure::DiskFull);
         }
         let blobs: Vec<(Hash, u64)> = files.iter().map(|f| (f.hash, f.length)).collect();
-        self.pull(key.submitter, &blobs, false).await.map_err(setup)?;
+        self.pull(key.submitter, &blobs, holder, false).await.map_err(setup)?;
         let folder = self.work_dir().join(folder_name(key)).join("inputs");
         let store = Arc::clone(&self.store);
         let staged = tokio::task::spawn_blocking(move || {
@@ -307,8 +310,8 @@ impl Shared {
             inputs,
             mode: run.inputs,
             file_limit: run.file_limit,
-            folder_limit: run.folder_limit,
             nice: NICE,
+            holder: Holder::Given(id.key),
         };
         let kernel = self.kernel.clone();
         let events = move |event: LocalEvent| match event {
@@ -335,6 +338,8 @@ impl Shared {
                 return;
             }
             lock(&shared.staged).remove(&key);
+            shared.store.release(Holder::Worked(key));
+            shared.store.release(Holder::Given(key));
             let folder = shared.work_dir().join(folder_name(key));
             let removed = tokio::task::spawn_blocking(move || executor::remove_tree(&folder));
             if let Err(error) = removed.await {
@@ -376,8 +381,8 @@ impl Shared {
             inputs,
             mode: InputMode::Link,
             file_limit: outlast_types::limits::RESULT_FILE_BYTES,
-            folder_limit: u64::MAX,
             nice: 0,
+            holder: Holder::Given(key),
         };
         // At most two events come: one answer and the end.
         self.executor.run(run, id, Box::new(move |event| drop(sender.send(event))));
@@ -450,6 +455,7 @@ impl Shared {
                 }
                 shared.commit_soon(&batch);
             }
+            shared.store.release(Holder::Answers(job.id));
         });
     }
 
@@ -460,6 +466,8 @@ impl Shared {
             let mut batch = Batch::default();
             batch.delete_job(job);
             shared.commit_soon(&batch);
+            shared.store.release(Holder::Answers(job));
+            shared.store.release(Holder::Submitted(job));
         });
     }
 
@@ -471,40 +479,24 @@ impl Shared {
         }
     }
 
-    /// Removes blobs that nothing here needs. Called by the kernel's thread while nothing runs here, so that
-    /// nothing can begin to need one meanwhile. `kept`: jobs whose inputs may be needed again.
-    pub(crate) fn sweep(&self, kept: &BTreeSet<JobId>) {
-        // A job that is just being submitted has put its inputs there already.
-        let Ok(_nobody_submits) = self.submitting.try_write() else { return };
-        if let Err(error) = self.sweep_now(kept) {
-            warn!("removing blobs that nobody needs: {error}");
+    /// After a start: what a job of an earlier life still needs of the store.
+    pub(crate) fn pin_again(&self, job: &JobFiles, inputs: bool) -> Result<(), anyhow::Error> {
+        if inputs {
+            let blobs = job.record.blobs.iter().chain([&job.record.manifest.hash]);
+            self.store.pin(blobs, Holder::Submitted(job.id));
         }
-    }
-
-    fn sweep_now(&self, kept: &BTreeSet<JobId>) -> Result<(), anyhow::Error> {
-        let mut needed: BTreeSet<Hash> = BTreeSet::new();
-        for job in self.jobs.all() {
-            if kept.contains(&job.id) {
-                needed.insert(job.record.manifest.hash);
-                needed.extend(job.record.blobs.iter().copied());
-            }
-            let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
-            journal.outputs(job.id, |_, _, bytes| {
-                let Ok(output) = wire::decode::<outlast_gridlet::CellOutput>(bytes, usize::MAX)
-                else {
-                    return;
-                };
-                needed.extend(output.files.iter().filter_map(|file| match file.content {
-                    outlast_gridlet::Content::Blob { hash, .. } => Some(hash),
-                    outlast_gridlet::Content::Inline(_) => None,
-                }));
-            })?;
-        }
-        for hash in self.store.list()?.into_iter().take(SWEPT_AT_ONCE) {
-            if !needed.contains(&hash) {
-                self.store.remove(&hash)?;
-            }
-        }
+        let journal = self.journal.read().unwrap_or_else(PoisonError::into_inner);
+        journal.outputs(job.id, |_, _, bytes| {
+            // One that can't be read is found when it is needed.
+            let Ok(output) = wire::decode::<outlast_gridlet::CellOutput>(bytes, usize::MAX) else {
+                return;
+            };
+            let blobs = output.files.iter().filter_map(|file| match &file.content {
+                outlast_gridlet::Content::Blob { hash, .. } => Some(hash),
+                outlast_gridlet::Content::Inline(_) => None,
+            });
+            self.store.pin(blobs, Holder::Answers(job.id));
+        })?;
         Ok(())
     }
 }

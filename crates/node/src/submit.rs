@@ -16,6 +16,7 @@ use crate::control::folder_of;
 use crate::jobs::{JobFiles, JobRecord};
 use crate::shared::Shared;
 use crate::sink::DiskFiles;
+use crate::store::Holder;
 
 /// Recipes that are tried for size before a job is taken on. They are alike; the spread finds the odd one.
 const TRIED_RECIPES: usize = 32;
@@ -58,7 +59,9 @@ pub(crate) fn prepare(
     if manager.sample(CellId(0), 0).is_none() {
         policy.samples = 0;
     }
-    let (manifest, blobs) = stage(shared, &files, manager.as_ref())?;
+    // Until the job has a name they are this submission's.
+    let passing = shared.store.passing();
+    let (manifest, blobs) = stage(shared, &files, manager.as_ref(), passing.holder())?;
     let mut random = [0u8; 16];
     getrandom::fill(&mut random).map_err(|e| ApiError::internal(e.to_string()))?;
     let (id, seed) = random.split_at(8);
@@ -76,7 +79,10 @@ pub(crate) fn prepare(
         name: spec.name,
         vo: None,
     };
-    Ok(JobFiles::new(JobId::from_u64(number(id)), record, manager, false))
+    let id = JobId::from_u64(number(id));
+    let needed = record.blobs.iter().chain([&record.manifest.hash]);
+    shared.store.pin(needed, Holder::Submitted(id));
+    Ok(JobFiles::new(id, record, manager, false))
 }
 
 /// A gridlet whose lease doesn't fit into a frame could never be handed out: better to say so now.
@@ -101,6 +107,7 @@ fn stage(
     shared: &Arc<Shared>,
     files: &DiskFiles,
     manager: &dyn ApplicationManager,
+    holder: Holder,
 ) -> Result<(ManifestRef, Vec<Hash>), ApiError> {
     let inputs = manager.inputs();
     if inputs.len() > INPUT_FILES {
@@ -125,7 +132,7 @@ fn stage(
         let file = File::open(&path).map_err(unreadable)?;
         let (hash, length) = shared
             .store
-            .put_file(&file, false)
+            .put_file(&file, false, holder)
             .map_err(|error| ApiError::unavailable(format!("input {}: {error}", input.source)))?;
         staged.push(StagedFile {
             name: input.name.clone(),
@@ -138,7 +145,7 @@ fn stage(
     let bytes = wire::encode(&staged, 16 << 20)
         .map_err(|error| ApiError::bad_request(format!("the list of inputs: {error}")))?;
     let put = || {
-        let hash = shared.store.put_bytes(&bytes)?;
+        let hash = shared.store.put_bytes(&bytes, holder)?;
         shared.store.sync(blobs.iter().chain([&hash]))?;
         Ok(hash)
     };

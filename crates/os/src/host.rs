@@ -52,6 +52,12 @@ pub fn load_milli() -> u32 {
     (load.unwrap_or(0.0) * 1000.0) as u32
 }
 
+/// A name for the system's life since it was last started; `None` where it can't be had.
+pub fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
 /// The machine's name, or `localhost`.
 pub fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

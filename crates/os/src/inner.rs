@@ -5,8 +5,11 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
-use nix::unistd::linkat;
+use nix::errno::Errno;
+use nix::fcntl::{
+    AT_FDCWD, AtFlags, FallocateFlags, OFlag, OpenHow, ResolveFlag, fallocate, openat2,
+};
+use nix::unistd::{linkat, syncfs};
 
 /// Opens a regular file below `folder` for reading. Symbolic links are followed as long as they stay
 /// inside; the kernel sees to it, so a program that swaps folders meanwhile gains nothing.
@@ -35,6 +38,28 @@ pub fn link_file(file: &File, path: &Path) -> io::Result<()> {
     let own = format!("/proc/self/fd/{}", file.as_raw_fd());
     linkat(AT_FDCWD, own.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?;
     Ok(())
+}
+
+/// Gives a new file its length, and room on the disk where the file system can.
+///
+/// # Errors
+/// If there is no room, and whatever else the kernel says.
+pub fn allocate(file: &File, length: u64) -> io::Result<()> {
+    file.set_len(length)?;
+    let bytes = i64::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+        // Nothing to allocate; or it is found out while writing.
+        Ok(()) | Err(Errno::EINVAL | Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until all that was written to the file system of a folder is on the disk.
+///
+/// # Errors
+/// Whatever the kernel says.
+pub fn sync_file_system(folder: &Path) -> io::Result<()> {
+    Ok(syncfs(File::open(folder)?)?)
 }
 
 #[cfg(test)]

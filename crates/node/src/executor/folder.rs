@@ -176,7 +176,7 @@ pub(super) fn io_failure(path: &Path, error: &io::Error) -> RunFailure {
 
 pub(super) fn store_failure(error: &StoreError) -> RunFailure {
     match error {
-        StoreError::DiskFull(_) => RunFailure::DiskFull,
+        StoreError::DiskFull(_) | StoreError::Full { .. } => RunFailure::DiskFull,
         error => RunFailure::Setup(error.to_string()),
     }
 }

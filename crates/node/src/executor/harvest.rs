@@ -15,7 +15,7 @@ use outlast_types::limits;
 
 use super::folder::{RunFolder, Stamp, io_failure, store_failure};
 use super::{Run, RunFailure};
-use crate::store::Store;
+use crate::store::{Holder, Store};
 
 /// Entries of a run's folder that are looked at for [`Collect::Created`]; twice as many as there can be inputs.
 const ENTRIES: usize = 1 << 17;
@@ -57,7 +57,8 @@ impl<'a> Harvester<'a> {
 
     /// The answer for a cell. `over`: nobody writes to its files any more.
     fn collect(&self, harvest: &Harvest, exit: i32, over: bool) -> Result<CellOutput, RunFailure> {
-        let mut files = Files { store: self.store, over, inline_bytes: 0, files: BTreeMap::new() };
+        let (store, holder) = (self.store, self.run.holder);
+        let mut files = Files { store, holder, over, inline_bytes: 0, files: BTreeMap::new() };
         for collect in &harvest.collect {
             match collect {
                 Collect::File { path, name, required } => match self.open(path) {
@@ -176,6 +177,7 @@ fn read_picture(path: &str, mut file: &File) -> Result<Vec<u8>, RunFailure> {
 /// The files of one answer, by name.
 struct Files<'a> {
     store: &'a Arc<Store>,
+    holder: Holder,
     over: bool,
     inline_bytes: usize,
     files: BTreeMap<String, OutFile>,
@@ -193,7 +195,7 @@ impl Files<'_> {
             self.inline_bytes += length;
             Content::Inline(bytes)
         } else {
-            let stored = self.store.put_file(file, self.over);
+            let stored = self.store.put_file(file, self.over, self.holder);
             let (hash, length) = stored.map_err(|error| store_failure(&error))?;
             Content::Blob { hash, length }
         };
@@ -205,7 +207,8 @@ impl Files<'_> {
             self.inline_bytes += bytes.len();
             Content::Inline(bytes)
         } else {
-            let hash = self.store.put_bytes(&bytes).map_err(|error| store_failure(&error))?;
+            let stored = self.store.put_bytes(&bytes, self.holder);
+            let hash = stored.map_err(|error| store_failure(&error))?;
             Content::Blob { hash, length: bytes.len() as u64 }
         };
         self.insert(name, false, content)

@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iroh::endpoint::{Connection, VarInt, presets};
@@ -8,36 +7,24 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::store::Store;
+use crate::store::{Holder, Store};
 
-mod gates;
+const HOLDER: Holder = Holder::Passing(u64::MAX);
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Node {
     folder: tempfile::TempDir,
-    store: Arc<Store>,
+    store: std::sync::Arc<Store>,
     transport: IrohTransport,
     events: mpsc::Receiver<TransportEvent>,
 }
 
 async fn node_on(listen: Vec<SocketAddr>) -> Result<Node, TransportError> {
-    node_with(listen, Arc::new(OpenGate)).await
-}
-
-async fn node_with(listen: Vec<SocketAddr>, gate: Arc<dyn Gate>) -> Result<Node, TransportError> {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let (send, events) = mpsc::channel(100);
-    let options = TransportOptions {
-        key: NodeKey::load_or_create(folder.path()).unwrap(),
-        listen,
-        streams: Arc::new(Blobs(store.clone())),
-        store: store.clone(),
-        gate,
-        events: send,
-    };
-    let transport = IrohTransport::bind(options).await?;
+    let transport = IrohTransport::start(folder.path(), &listen, store.clone(), send).await?;
     Ok(Node { folder, store, transport, events })
 }
 
@@ -157,15 +144,15 @@ async fn a_frame_to_oneself_arrives() {
 async fn a_blob_is_fetched_and_verified() {
     let (a, b) = pair().await;
     let bytes: Vec<u8> = (0..50_000_000_u32).map(|i| (i ^ (i >> 8)) as u8).collect();
-    let hash = b.store.put_bytes(&bytes).unwrap();
+    let hash = b.store.put_bytes(&bytes, HOLDER).unwrap();
     let length = bytes.len() as u64;
-    let wrong = a.transport.fetch(b.transport.id(), hash, length + 1).await;
+    let wrong = a.transport.fetch(b.transport.id(), hash, length + 1, HOLDER).await;
     assert!(matches!(wrong, Err(FetchError::Store(StoreError::Length { .. }))), "{wrong:?}");
     let started = Instant::now();
-    a.transport.fetch(b.transport.id(), hash, length).await.unwrap();
+    a.transport.fetch(b.transport.id(), hash, length, HOLDER).await.unwrap();
     println!("{:.0} MB/s", length as f64 / 1e6 / started.elapsed().as_secs_f64());
     assert_eq!(a.store.read(&hash).unwrap(), bytes);
-    a.transport.fetch(b.transport.id(), hash, length).await.unwrap();
+    a.transport.fetch(b.transport.id(), hash, length, HOLDER).await.unwrap();
     assert_eq!(a.count(|c| &c.blobs_fetched), 1);
 }
 
@@ -173,13 +160,13 @@ async fn a_blob_is_fetched_and_verified() {
 async fn a_blob_that_is_missing_or_damaged_does_not_arrive() {
     let (a, b) = pair().await;
     let missing = Hash::of(b"missing");
-    let error = a.transport.fetch(b.transport.id(), missing, 7).await.unwrap_err();
+    let error = a.transport.fetch(b.transport.id(), missing, 7, HOLDER).await.unwrap_err();
     assert!(matches!(error, FetchError::Missing { .. }), "{error}");
-    let hash = b.store.put_bytes(b"good").unwrap();
+    let hash = b.store.put_bytes(b"good", HOLDER).unwrap();
     let path = b.store.path(&hash).unwrap();
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "evil").unwrap();
-    let error = a.transport.fetch(b.transport.id(), hash, 4).await.unwrap_err();
+    let error = a.transport.fetch(b.transport.id(), hash, 4, HOLDER).await.unwrap_err();
     assert!(matches!(error, FetchError::Store(StoreError::Mismatch { .. })), "{error}");
     assert!(!a.store.has(&hash));
     assert_eq!(std::fs::read_dir(a.folder.path().join("blobs/tmp")).unwrap().count(), 0);
@@ -189,7 +176,7 @@ async fn a_blob_that_is_missing_or_damaged_does_not_arrive() {
 async fn a_wrong_key_and_an_unknown_address_are_no_connection() {
     let (mut a, b) = pair().await;
     let other = NodeKey::generate().id();
-    let error = a.transport.fetch(other, Hash::of(b""), 0).await.unwrap_err().to_string();
+    let error = a.transport.fetch(other, Hash::of(b""), 0, HOLDER).await.unwrap_err().to_string();
     assert!(error.ends_with("no address is known"), "{error}");
     a.transport.learn(other, &b.transport.addresses());
     a.transport.send(other, Bytes::from_static(b"x"));
@@ -218,8 +205,6 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
         key: NodeKey::load_or_create(b.folder.path()).unwrap(),
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         store: b.store.clone(),
-        gate: Arc::new(OpenGate),
-        streams: Arc::new(Blobs(b.store.clone())),
         events: mpsc::channel(1).0,
     };
     let again = here.block_on(IrohTransport::bind(options)).unwrap();
@@ -252,7 +237,7 @@ async fn stranger(to: &Node) -> (Endpoint, Connection) {
         .unwrap();
     let id = EndpointId::from_bytes(to.transport.id().as_bytes()).unwrap();
     let target = EndpointAddr::new(id).with_ip_addr(to.transport.addresses()[0]);
-    let connection = endpoint.connect(target, b"outlast/2").await.unwrap();
+    let connection = endpoint.connect(target, b"outlast/1").await.unwrap();
     (endpoint, connection)
 }
 
@@ -261,8 +246,6 @@ async fn who_breaks_a_rule_loses_the_connection_and_nobody_else_does() {
     let (a, mut b) = pair().await;
     for case in 0..3 {
         let (_endpoint, connection) = stranger(&b).await;
-        let open: Arc<dyn Gate> = Arc::new(OpenGate);
-        let _control = admission::ask(&open, b.transport.id(), &connection).await.unwrap();
         match case {
             0 => {
                 let mut stream = connection.open_uni().await.unwrap();
@@ -308,8 +291,8 @@ async fn another_protocol_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_fetch_leaves_nothing() {
     let (a, b) = pair().await;
-    let hash = b.store.put_bytes(&vec![1; 40 << 20]).unwrap();
-    let fetch = a.transport.fetch(b.transport.id(), hash, 40 << 20);
+    let hash = b.store.put_bytes(&vec![1; 40 << 20], HOLDER).unwrap();
+    let fetch = a.transport.fetch(b.transport.id(), hash, 40 << 20, HOLDER);
     let tmp = a.folder.path().join("blobs/tmp");
     let files = || std::fs::read_dir(&tmp).unwrap().count();
     tokio::select! {
