@@ -8,7 +8,10 @@ use iroh::{Endpoint, EndpointAddr, EndpointId};
 use outlast_types::Ticket;
 
 /// Of the transport, as it stands on the wire.
-const ALPN: &[u8] = b"outlast/1";
+const ALPN: &[u8] = b"outlast/2";
+
+/// The greeting with which a connection begins: its length, version, `Hello`, nothing to show, no address seen.
+const HELLO: [u8; 8] = [4, 0, 0, 0, 1, 0, 0, 0];
 
 /// Far more than it takes, on loopback.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,6 +40,8 @@ async fn say(ticket: &Ticket, bytes: &[u8]) -> Result<(), Box<dyn std::error::Er
         .bind()
         .await?;
     let connection = connect(&endpoint, ticket).await?;
+    let (mut greeting, _answer) = connection.open_bi().await?;
+    greeting.write_all(&HELLO).await?;
     let mut stream = connection.open_uni().await?;
     stream.write_all(bytes).await?;
     stream.finish()?;

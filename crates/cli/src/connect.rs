@@ -11,8 +11,9 @@ use crate::config;
 use crate::embed::{Embedder, Node, Role, StartError};
 use crate::exit::{Exit, Failure};
 
-/// How long another process may hold the data directory without answering: it starts, or ends.
-const IN_USE_GRACE: Duration = Duration::from_secs(5);
+/// How long another process may hold the data directory without answering: it starts, or ends. On a
+/// busy machine either takes seconds.
+const IN_USE_GRACE: Duration = Duration::from_secs(15);
 
 /// How often that is looked at.
 const IN_USE_POLL: Duration = Duration::from_millis(100);

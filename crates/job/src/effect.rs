@@ -44,6 +44,8 @@ pub struct Run {
     pub inputs: InputMode,
     /// No file may grow larger, in bytes.
     pub file_limit: u64,
+    /// Nor all files of the step together.
+    pub folder_limit: u64,
 }
 
 /// Why a run gave no answer, apart from its exit code.

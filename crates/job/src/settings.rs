@@ -40,6 +40,9 @@ pub struct Settings {
     pub quotas: Quotas,
 }
 
+/// Bytes in a step's folder if nobody says otherwise: a few of the largest files.
+const STEP_BYTES: u64 = 32 << 30;
+
 /// What a node does for others at most; its own jobs are not concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,6 +53,8 @@ pub struct Quotas {
     pub run_time: Duration,
     /// Bytes of one file that a step writes.
     pub file_bytes: u64,
+    /// Bytes of all files together in a step's folder, its copies of inputs among them.
+    pub step_bytes: u64,
 }
 
 impl Default for Quotas {
@@ -58,6 +63,7 @@ impl Default for Quotas {
             member_slots: 0,
             run_time: Duration::from_secs(24 * 3600),
             file_bytes: outlast_types::limits::RESULT_FILE_BYTES,
+            step_bytes: STEP_BYTES,
         }
     }
 }

@@ -18,7 +18,7 @@ use outlast_types::{Attempt, CellId, JobId, NodeId, Time, limits};
 
 use crate::effect::{JobKey, Run, RunEvent, RunFailure, RunId};
 use crate::wire::{Failure, ManifestRef, Message, Refusal, ToCoordinator, ToWorker};
-use crate::{Effect, Footprint, Settings, Standing};
+use crate::{Effect, Footprint, Quotas, Settings, Standing};
 
 /// Leases that wait here, for all submitters together. Each may carry a recipe of a frame's size.
 const MAX_QUEUED: usize = 64;
@@ -416,13 +416,17 @@ impl Worker {
         lease.state = State::Running { step };
         lease.began = now;
         let id = RunId { key: lease_key.key, attempt: lease_key.attempt, step };
-        let allowed = if own { u64::MAX } else { settings.quotas.file_bytes };
-        let file_limit = lease.recipe.file_limit.min(allowed);
+        let Quotas { file_bytes, step_bytes, .. } = settings.quotas;
+        let (file_limit, folder_limit) = match own {
+            true => (lease.recipe.file_limit, u64::MAX),
+            false => (lease.recipe.file_limit.min(file_bytes), step_bytes),
+        };
         out.push(Effect::Run(Box::new(Run {
             id,
             step: next.clone(),
             inputs: lease.recipe.inputs,
             file_limit,
+            folder_limit,
         })));
     }
 

@@ -53,6 +53,8 @@ pub struct Run {
     pub mode: InputMode,
     /// No file that it writes may grow larger, in bytes.
     pub file_limit: u64,
+    /// Nor all its files together; looked at from time to time.
+    pub folder_limit: u64,
     /// Added to the nice level.
     pub nice: i32,
     /// Who needs its answers.
@@ -123,6 +125,9 @@ pub enum RunFailure {
     /// The program was ended because a file grew beyond the limit.
     #[error("a file grew beyond {0} bytes")]
     FileTooLarge(u64),
+    /// The program was ended because its files together grew beyond the limit.
+    #[error("its files together grew beyond {0} bytes")]
+    FolderTooLarge(u64),
     /// A result can't be collected.
     #[error("{0}")]
     Harvest(String),

@@ -223,6 +223,12 @@ impl Loop {
                     }
                 }
             }
+            TransportEvent::Refused { node, by_us: true, reason } => {
+                warn!(node = %node.short(), "turned a node away: {reason}");
+            }
+            TransportEvent::Refused { node, by_us: false, reason } => {
+                warn!(node = %node.short(), "a node turned this one away: {reason}");
+            }
             TransportEvent::Down { node } => {
                 self.peer.handle(now, Input::ConnectionLost(node), effects);
             }

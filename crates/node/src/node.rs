@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use iroh::endpoint::{RecvStream, SendStream};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
@@ -28,7 +29,8 @@ use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
 use crate::store::{Holder, Store};
 use crate::tools::Tools;
 use crate::transport::{
-    BoxFuture, FetchError, IrohTransport, NodeKey, Transport, TransportError, TransportOptions,
+    Blobs, BoxFuture, FetchError, IrohTransport, NodeKey, OpenGate, Transport, TransportError,
+    TransportOptions,
 };
 
 /// How often the node looks again at its load and disk.
@@ -135,7 +137,10 @@ impl Node {
             Arc::new(Nowhere(me))
         } else {
             let (listen, store) = (config.listen.clone(), Arc::clone(&store));
-            let options = TransportOptions { key, listen, store, events: frames_in };
+            let streams = Arc::new(Blobs(Arc::clone(&store)));
+            let gate = Arc::new(OpenGate);
+            let events = frames_in;
+            let options = TransportOptions { key, listen, store, gate, streams, events };
             Arc::new(IrohTransport::bind(options).await?)
         };
         let clock = Clock::new();
@@ -293,6 +298,15 @@ impl Transport for Nowhere {
         let reason = "this node only looks at its record".to_owned();
         Box::pin(async move { Err(FetchError::Unreachable { node: from, reason }) })
     }
+
+    fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>> {
+        let reason = "this node only looks at its record".to_owned();
+        Box::pin(async move { Err(FetchError::Unreachable { node: to, reason }) })
+    }
+
+    fn disconnect(&self, _: NodeId, _: &str) {}
+
+    fn forget_refusals(&self) {}
 
     fn shutdown(&self) -> BoxFuture<()> {
         Box::pin(async {})

@@ -310,6 +310,7 @@ impl Shared {
             inputs,
             mode: run.inputs,
             file_limit: run.file_limit,
+            folder_limit: run.folder_limit,
             nice: NICE,
             holder: Holder::Given(id.key),
         };
@@ -381,6 +382,7 @@ impl Shared {
             inputs,
             mode: InputMode::Link,
             file_limit: outlast_types::limits::RESULT_FILE_BYTES,
+            folder_limit: u64::MAX,
             nice: 0,
             holder: Holder::Given(key),
         };

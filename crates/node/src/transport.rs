@@ -1,7 +1,8 @@
-//! Frames and blobs between nodes.
+//! Frames and streams between nodes.
 //!
 //! ```text
 //!   node A                                         node B
+//!   connection ─▶ each end's `Gate` says whether it may go on (see `gate`)
 //!   send ─▶ queue ─▶ one stream of frames, in order ─▶ TransportEvent::Frame
 //!   fetch ─▶ a stream of its own: hash ▶  ◀ status, length, bytes ─▶ A's store, verified
 //! ```
@@ -9,17 +10,22 @@
 //! Frames are best effort: one may be lost with its connection, or because a queue is full, and
 //! whoever needs an answer asks again. Between two nodes they arrive in the order they were sent in, unless
 //! the connection was lost in between. A node is authenticated by its key; what it sends is not
-//! believed: every size has a limit, and who breaks a rule loses the connection.
+//! believed: every size has a limit, and who breaks a rule loses the connection. Streams that others open
+//! are served by a [`StreamHandler`].
 //!
 //! [`IrohTransport`] speaks QUIC through iroh, to the addresses that it was told and to nobody
 //! else: no relays, no discovery, no name servers.
 
+mod admission;
 mod blobs;
 mod connection;
 mod frames;
+mod gate;
 mod iroh_transport;
 mod key;
 mod peer;
+mod refusals;
+mod streams;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -27,10 +33,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use iroh::endpoint::{RecvStream, SendStream};
 use outlast_types::{Hash, NodeId};
 
+pub use blobs::Blobs;
+pub use gate::{Gate, HELLO_BYTES, OpenGate, REASON_BYTES};
 pub use iroh_transport::{IrohTransport, TransportError, TransportOptions};
 pub use key::{KeyError, NodeKey};
+pub use streams::{StreamHandler, Violation};
 
 use crate::store::{Holder, StoreError};
 
@@ -63,6 +73,16 @@ pub trait Transport: Send + Sync + 'static {
         holder: Holder,
     ) -> BoxFuture<Result<(), FetchError>>;
 
+    /// Opens a stream to a node, which its [`StreamHandler`] serves. It hears of it with the first byte. Connects if need be.
+    fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>>;
+
+    /// Closes all connections with a node, with a reason of at most [`REASON_BYTES`] that it is told, and
+    /// drops what is queued for it. Later connections ask the gate again.
+    fn disconnect(&self, node: NodeId, reason: &str);
+
+    /// Nodes that turned this one away may be dialled again at once: what the gate shows them has changed.
+    fn forget_refusals(&self);
+
     /// Sends what is queued for connected nodes, for two seconds at most, then says goodbye to
     /// everybody; nothing is sent or received after it.
     fn shutdown(&self) -> BoxFuture<()>;
@@ -78,6 +98,16 @@ pub enum TransportEvent {
         /// What.
         frame: Bytes,
     },
+    /// A node and this one don't speak with each other. Told once in a while for each node, and not of each
+    /// of a crowd.
+    Refused {
+        /// The node.
+        node: NodeId,
+        /// It was this node that turned the other one away.
+        by_us: bool,
+        /// Why; at most [`REASON_BYTES`], without control characters.
+        reason: String,
+    },
     /// The connection to a node is gone, or couldn't be made; frames may have been lost. It may be back already.
     Down {
         /// The node.
@@ -85,7 +115,7 @@ pub enum TransportEvent {
     },
 }
 
-/// Why a blob isn't here.
+/// Why there is no stream, or a blob isn't here.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No connection.
@@ -128,14 +158,20 @@ pub struct Counters {
     pub frames_received: AtomicU64,
     /// Frames dropped: queue full, node not reachable, connection lost while sending, or too large.
     pub frames_dropped: AtomicU64,
-    /// Blobs sent in full.
-    pub blobs_served: AtomicU64,
+    /// Streams of other nodes that were served without a violation.
+    pub streams_served: AtomicU64,
     /// Blobs received in full.
     pub blobs_fetched: AtomicU64,
     /// Connections closed because the other end broke a rule.
     pub violations: AtomicU64,
     /// Connections turned away because there were too many.
     pub refused: AtomicU64,
+    /// Connections that this node's gate turned away.
+    pub turned_away: AtomicU64,
+    /// Connections that another node's gate turned away, or closed later.
+    pub turned_away_by_others: AtomicU64,
+    /// Attempts that weren't made, since the node had turned this one away a short time ago.
+    pub dials_spared: AtomicU64,
 }
 
 fn count(counter: &AtomicU64, n: u64) {

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use outlast_gridlet::{ExitRule, Program};
 use outlast_os::orphans::FOLDER_VARIABLE;
@@ -21,6 +21,13 @@ use crate::store::Store;
 /// How often a watched folder is looked at: cells take seconds, so a tenth is soon enough and
 /// costs nothing.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often the space that a step's files take is looked at. A disk takes at most a few gigabytes
+/// meanwhile.
+const WEIGH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What `st_blocks` counts, whatever the file system's own blocks are.
+const BLOCK_BYTES: u64 = 512;
 
 /// A failure with less room than this left is blamed on the disk: programs say so in many ways.
 const FULL_BYTES: u64 = 256 << 10;
@@ -61,9 +68,15 @@ fn attempt(
     let child = start(run, &folder)?;
     control.started(child.group());
     let wait_failure = |error: io::Error| RunFailure::Setup(format!("waiting: {error}"));
-    if run.step.watch {
-        while !child.wait(Some(WATCH_INTERVAL)).map_err(wait_failure)? {
+    let mut weighing = Weighing::new(run.folder_limit);
+    let interval = if run.step.watch { Some(WATCH_INTERVAL) } else { weighing.interval() };
+    while !child.wait(interval).map_err(wait_failure)? {
+        if run.step.watch {
             watch.ship_complete(&harvester, ship);
+        }
+        if weighing.is_too_much(&run.folder) {
+            // Dropping the child ends it.
+            return Err(RunFailure::FolderTooLarge(run.folder_limit));
         }
     }
     let ending = child.finish().map_err(wait_failure)?;
@@ -92,6 +105,51 @@ fn attempt(
         })?;
     }
     Ok(RunOutcome::Exited { code, stderr_tail })
+}
+
+/// Looks from time to time at how much a step has written.
+struct Weighing {
+    limit: u64,
+    next: Instant,
+}
+
+impl Weighing {
+    fn new(limit: u64) -> Self {
+        Self { limit, next: Instant::now() + WEIGH_INTERVAL }
+    }
+
+    /// How long to wait in between; `None`: nothing is looked at.
+    fn interval(&self) -> Option<Duration> {
+        (self.limit < u64::MAX).then_some(WEIGH_INTERVAL)
+    }
+
+    fn is_too_much(&mut self, folder: &Path) -> bool {
+        let began = Instant::now();
+        if self.limit == u64::MAX || began < self.next {
+            return false;
+        }
+        let mut bytes = 0;
+        weigh(folder, self.limit, &mut bytes);
+        // A folder of a hundred thousand files isn't looked at all the time.
+        self.next = Instant::now() + WEIGH_INTERVAL.max(began.elapsed() * 20);
+        bytes > self.limit
+    }
+}
+
+/// Adds up the space that files take on the disk, until it is enough.
+fn weigh(folder: &Path, enough: u64, bytes: &mut u64) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        // Not through links: inputs aren't the step's.
+        let Ok(meta) = entry.metadata() else { continue };
+        if meta.is_dir() {
+            weigh(&entry.path(), enough, bytes);
+        } else {
+            *bytes += meta.blocks() * BLOCK_BYTES;
+        }
+        if *bytes > enough {
+            return;
+        }
+    }
 }
 
 fn start(run: &Run, folder: &RunFolder) -> Result<outlast_os::Child, RunFailure> {

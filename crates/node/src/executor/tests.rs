@@ -49,7 +49,18 @@ impl World {
         let id = RunId(NEXT.fetch_add(1, Ordering::SeqCst));
         let folder = self.root.join("work").join(id.0.to_string());
         let file_limit = 1 << 20;
-        let run = Run { id, folder, step, inputs, mode, file_limit, nice: 0, holder: HOLDER };
+        let folder_limit = 4 << 20;
+        let run = Run {
+            id,
+            folder,
+            step,
+            inputs,
+            mode,
+            file_limit,
+            folder_limit,
+            nice: 0,
+            holder: HOLDER,
+        };
         self.executor.run(run, Arc::clone(&self.sink));
         id
     }
@@ -235,6 +246,13 @@ fn failures_are_told_apart() {
     assert_eq!(failure, "result leads out of the job's folder");
     let many = format!("seq {} | xargs touch", limits::CELL_FILES + 1);
     assert!(matches!(world.failure(sh(&many, vec![created()])), RunFailure::Harvest(_)));
+}
+
+#[test]
+fn a_program_whose_files_are_too_much_together_is_ended() {
+    let world = World::new();
+    let script = "for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero >$i; done; exec sleep 1000";
+    assert_eq!(world.failure(sh(script, vec![])), RunFailure::FolderTooLarge(4 << 20));
 }
 
 #[test]

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use iroh::endpoint::{Connection, RecvStream, SendStream};
+use iroh::endpoint::{RecvStream, SendStream};
 use outlast_types::{Hash, NodeId};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::FetchError;
+use super::{BoxFuture, FetchError, StreamHandler, Violation};
 use crate::store::{Holder, Store, StoreError, Writer};
 
 /// Read from or written to the disk at a time: large enough to hide the change of threads.
@@ -28,27 +28,34 @@ const REQUEST: Duration = Duration::from_secs(5);
 const FOUND: u8 = 0;
 const MISSING: u8 = 1;
 
-/// What the other end did wrong.
-#[derive(Debug, thiserror::Error)]
-#[error("a blob request of other than 32 bytes")]
-pub(super) struct BadRequest;
+/// Serves blobs out of a store.
+#[derive(Clone, Debug)]
+pub struct Blobs(pub Arc<Store>);
 
-/// Answers one request. Whether the blob was sent; what fails on the way ends the stream.
-pub(super) async fn serve(
-    store: Arc<Store>,
-    mut send: SendStream,
-    mut recv: RecvStream,
-) -> Result<bool, BadRequest> {
-    let Ok(request) = timeout(REQUEST, recv.read_to_end(size_of::<Hash>())).await else {
-        return Ok(false);
-    };
-    let request = match request {
-        Ok(request) => request,
-        Err(iroh::endpoint::ReadToEndError::TooLong) => return Err(BadRequest),
-        Err(_) => return Ok(false),
-    };
-    let hash = Hash::from_bytes(request.try_into().map_err(|_| BadRequest)?);
-    Ok(answer(store, hash, &mut send).await.is_ok())
+impl StreamHandler for Blobs {
+    fn serve(
+        &self,
+        _: NodeId,
+        mut send: SendStream,
+        mut recv: RecvStream,
+    ) -> BoxFuture<Result<(), Violation>> {
+        let store = Arc::clone(&self.0);
+        Box::pin(async move {
+            let bad = || Violation("a blob request of other than 32 bytes".to_owned());
+            let Ok(request) = timeout(REQUEST, recv.read_to_end(size_of::<Hash>())).await else {
+                return Ok(());
+            };
+            let request = match request {
+                Ok(request) => request,
+                Err(iroh::endpoint::ReadToEndError::TooLong) => return Err(bad()),
+                Err(_) => return Ok(()),
+            };
+            let hash = Hash::from_bytes(request.try_into().map_err(|_| bad())?);
+            // What fails on the way ends the stream, and the other end asks again.
+            let _ = answer(store, hash, &mut send).await;
+            Ok(())
+        })
+    }
 }
 
 async fn answer(store: Arc<Store>, hash: Hash, send: &mut SendStream) -> io::Result<()> {
@@ -82,9 +89,9 @@ async fn read_chunk(file: Arc<File>, offset: u64, left: u64) -> io::Result<Bytes
     spawn_blocking(read).await?
 }
 
-/// Pulls a blob over an open connection into the store.
+/// Pulls a blob over a stream into the store.
 pub(super) async fn fetch(
-    connection: &Connection,
+    (mut send, mut recv): (SendStream, RecvStream),
     node: NodeId,
     store: Arc<Store>,
     hash: Hash,
@@ -92,9 +99,6 @@ pub(super) async fn fetch(
     holder: Holder,
 ) -> Result<(), FetchError> {
     let lost = |reason: String| FetchError::Lost { node, hash, reason };
-    let opened = timeout(STALL, connection.open_bi()).await;
-    let (mut send, mut recv) =
-        opened.map_err(|_| lost("busy".to_owned()))?.map_err(|e| lost(e.to_string()))?;
     send.write_all(hash.as_bytes()).await.map_err(|e| lost(e.to_string()))?;
     send.finish().map_err(|e| lost(e.to_string()))?;
 

@@ -1,17 +1,19 @@
 //! The life of one connection, and of the task that sends to one node.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use iroh::endpoint::{Connection, SendStream, VarInt};
-use tokio::sync::watch;
+use iroh::endpoint::{Connection, ConnectionError, SendStream, VarInt};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::admission::{self, Control};
 use super::frames::{self, Splitter};
 use super::iroh_transport::{Inner, lock};
 use super::peer::Peer;
-use super::{TransportEvent, blobs, count};
+use super::{TransportEvent, Violation, count};
 
 /// Frames are gathered into writes of about this size.
 const BATCH_BYTES: usize = 64 << 10;
@@ -22,39 +24,73 @@ const READ_BYTES: usize = 64 << 10;
 /// First and longest pause between attempts to reach a node.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Frames go before blobs on the same connection.
+/// Streams served at a time for one node: a slow one must not keep all turns to itself.
+const SERVES_OF_ONE: usize = 8;
+
+/// Frames go before other streams on the same connection.
 const FRAMES_PRIORITY: i32 = 1;
 
-/// Close codes.
-const GOODBYE: VarInt = VarInt::from_u32(0);
-const VIOLATION: VarInt = VarInt::from_u32(1);
+/// Frames that arrived before a goodbye are read after it, for so long: a leaving node's last words among them.
+const DRAIN: Duration = Duration::from_secs(2);
 
-/// Makes a connection known, and serves it until it closes.
-pub(super) fn begin(inner: &Arc<Inner>, peer: &Arc<Peer>, connection: &Connection) {
+/// Close codes.
+pub(super) const GOODBYE: VarInt = VarInt::from_u32(0);
+pub(super) const VIOLATION: VarInt = VarInt::from_u32(1);
+
+/// Makes an admitted connection known, and serves it until it closes.
+pub(super) fn begin(
+    inner: &Arc<Inner>,
+    peer: &Arc<Peer>,
+    connection: &Connection,
+    control: Control,
+) {
+    lock(&peer.refusal).forget();
+    inner.observed(peer.node, control.observed);
     let replaced = peer.add(connection);
     let (peer, connection) = (Arc::clone(peer), connection.clone());
-    inner.runtime.spawn(live(Arc::clone(inner), peer, connection, replaced));
+    inner.runtime.spawn(live(Arc::clone(inner), peer, connection, control, replaced));
 }
 
 /// Tells when it was the last connection of its node, or if it replaced a dead one.
-async fn live(inner: Arc<Inner>, peer: Arc<Peer>, connection: Connection, replaced: bool) {
+async fn live(
+    inner: Arc<Inner>,
+    peer: Arc<Peer>,
+    connection: Connection,
+    control: Control,
+    replaced: bool,
+) {
     if replaced {
         inner.emit(TransportEvent::Down { node: peer.node }).await;
     }
     let mut phase = inner.phase.subscribe();
+    let mut reading = pin!(read_frames(&inner, &peer, &connection));
     tokio::select! {
-        violation = read_frames(&inner, &peer, &connection) => {
+        violation = &mut reading => {
             violated(&inner, &connection, violation);
         }
-        violation = serve_blobs(&inner, &connection) => {
+        violation = serve_streams(&inner, &peer, &connection) => {
             violated(&inner, &connection, violation);
         }
-        _ = connection.closed() => {}
+        violation = admission::keep(&connection, control, |seen| inner.observed(peer.node, seen)) => {
+            violated(&inner, &connection, Some(violation));
+        }
+        reason = connection.closed() => {
+            if said_goodbye(&reason) {
+                let _ = tokio::time::timeout(DRAIN, reading).await;
+            }
+        }
         () = ended(&mut phase) => connection.close(GOODBYE, b"goodbye"),
+    }
+    if let Some(reason) = connection.close_reason().as_ref().and_then(admission::refusal) {
+        inner.turned_away(&peer, reason).await;
     }
     if !peer.remove(&connection) {
         inner.emit(TransportEvent::Down { node: peer.node }).await;
     }
+}
+
+fn said_goodbye(reason: &ConnectionError) -> bool {
+    matches!(reason, ConnectionError::ApplicationClosed(close) if close.error_code == GOODBYE)
 }
 
 /// How far the transport is on its way to the end.
@@ -105,27 +141,29 @@ async fn read_frames(inner: &Inner, peer: &Peer, connection: &Connection) -> Opt
     };
     tokio::select! {
         reason = read => reason,
-        second = connection.accept_uni() => {
-            second.is_ok().then(|| "a second stream of frames".to_owned())
-        }
+        // Without a connection there is no second one, and what has arrived is still to be read.
+        Ok(_) = connection.accept_uni() => Some("a second stream of frames".to_owned()),
     }
 }
 
-/// Answers requests as long as the connection lasts. Returns what was wrong.
-async fn serve_blobs(inner: &Arc<Inner>, connection: &Connection) -> Option<String> {
+/// Serves streams as long as the connection lasts. Returns what was wrong.
+async fn serve_streams(inner: &Arc<Inner>, peer: &Peer, connection: &Connection) -> Option<String> {
     // Dropped with this future, and the streams with it. QUIC bounds how many are open at a time.
     let mut requests = JoinSet::new();
+    let turns = Arc::new(Semaphore::new(SERVES_OF_ONE));
+    let node = peer.node;
     loop {
         tokio::select! {
             stream = connection.accept_bi() => {
                 let (send, recv) = stream.ok()?;
-                let inner = Arc::clone(inner);
+                let (inner, turns) = (Arc::clone(inner), Arc::clone(&turns));
                 requests.spawn(async move {
-                    // Never closed.
+                    // Neither is ever closed. First the node's own turn, so that it waits for the common one once.
+                    let _own = turns.acquire().await.ok();
                     let _turn = inner.serves.acquire().await.ok();
-                    let served = blobs::serve(Arc::clone(&inner.store), send, recv).await?;
-                    count(&inner.counters.blobs_served, u64::from(served));
-                    Ok::<_, blobs::BadRequest>(())
+                    inner.streams.serve(node, send, recv).await?;
+                    count(&inner.counters.streams_served, 1);
+                    Ok::<_, Violation>(())
                 });
             }
             Some(done) = requests.join_next() => {

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use iroh::endpoint::{
     BindError, Connection, Incoming, NetReportConfig, PortmapperConfig, QuicTransportConfig,
-    VarInt, presets,
+    RecvStream, SendStream, VarInt, presets,
 };
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode};
 use outlast_types::{Hash, NodeId, limits};
@@ -18,16 +19,19 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
-use super::connection::Phase;
+use super::admission::{Control, NotAdmitted, PATIENCE, REFUSED};
+use super::connection::{GOODBYE, Phase, VIOLATION};
+use super::gate::tidy;
 use super::peer::{ADDRESSES, Peer};
+use super::refusals::Told;
 use super::{
-    BoxFuture, Counters, FetchError, KeyError, NodeKey, Transport, TransportEvent, blobs,
-    connection, count, frames,
+    BoxFuture, Counters, FetchError, Gate, KeyError, NodeKey, StreamHandler, Transport,
+    TransportEvent, admission, blobs, connection, count, frames,
 };
 use crate::store::{Holder, Store};
 
 /// The protocol that both ends have to speak.
-const ALPN: &[u8] = b"outlast/1";
+const ALPN: &[u8] = b"outlast/2";
 
 /// Nodes known at a time: all members and as many that come and go.
 const PEERS: usize = 2 * limits::MEMBERS;
@@ -46,27 +50,33 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Handshakes at a time; the rest wait or time out.
 const HANDSHAKES: usize = 64;
 
-/// Blobs sent at a time, to all nodes together: bounds open files and buffers.
-const SERVES: usize = 32;
+/// Streams served at a time, of all nodes together: bounds open files and buffers.
+const SERVES: usize = 64;
 
 /// Blobs fetched at a time.
 const FETCHES: usize = 16;
 
-/// Requests for blobs that one connection may have open.
-const STREAMS: u32 = 16;
+/// Streams that one connection may have open: the one of the admission, and requests.
+const STREAMS: u32 = 17;
+
+/// Nobody waits longer for a stream while so many are open.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One stream of frames; a second one is a violation that we want to see.
 const FRAME_STREAMS: u32 = 2;
 
 /// What a transport is made of.
-#[derive(Debug)]
 pub struct TransportOptions {
     /// This node's key.
     pub key: NodeKey,
     /// At most one IPv4 and one IPv6 address; port 0: any.
     pub listen: Vec<SocketAddr>,
-    /// Where fetched blobs go and served ones come from.
+    /// Where fetched blobs go.
     pub store: Arc<Store>,
+    /// Who may speak with this node.
+    pub gate: Arc<dyn Gate>,
+    /// Serves the streams that other nodes open.
+    pub streams: Arc<dyn StreamHandler>,
     /// Where events go.
     pub events: mpsc::Sender<TransportEvent>,
 }
@@ -98,16 +108,19 @@ fn join(addresses: &[SocketAddr]) -> String {
 }
 
 /// QUIC by iroh. Call [`Transport::shutdown`] before dropping it: otherwise other nodes notice only by silence.
-#[derive(Debug)]
 pub struct IrohTransport {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 pub(super) struct Inner {
     endpoint: Endpoint,
     id: NodeId,
-    pub(super) store: Arc<Store>,
+    store: Arc<Store>,
+    gate: Arc<dyn Gate>,
+    pub(super) streams: Arc<dyn StreamHandler>,
+    /// How often a node was disconnected: who was let in before that is asked again.
+    disconnects: AtomicU64,
+    told: Mutex<Told>,
     events: mpsc::Sender<TransportEvent>,
     peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
     pub(super) counters: Counters,
@@ -122,7 +135,8 @@ pub(super) struct Inner {
 }
 
 impl IrohTransport {
-    /// [`IrohTransport::bind`] with the key in the data directory, which is made if there is none.
+    /// [`IrohTransport::bind`] with the key in the data directory, which is made if there is none; lets everybody in
+    /// and serves blobs.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -133,7 +147,9 @@ impl IrohTransport {
         events: mpsc::Sender<TransportEvent>,
     ) -> Result<Self, TransportError> {
         let key = NodeKey::load_or_create(data_dir)?;
-        Self::bind(TransportOptions { key, listen: listen.to_vec(), store, events }).await
+        let streams = Arc::new(blobs::Blobs(Arc::clone(&store)));
+        let (listen, gate) = (listen.to_vec(), Arc::new(super::OpenGate));
+        Self::bind(TransportOptions { key, listen, store, gate, streams, events }).await
     }
 
     /// Binds and starts to accept. Sends nothing to anybody. Its tasks run on the tokio runtime that
@@ -142,7 +158,7 @@ impl IrohTransport {
     /// # Errors
     /// [`TransportError`].
     pub async fn bind(options: TransportOptions) -> Result<Self, TransportError> {
-        let TransportOptions { key, listen, store, events } = options;
+        let TransportOptions { key, listen, store, gate, streams, events } = options;
         let v4 = listen.iter().filter(|address| address.is_ipv4()).count();
         if listen.is_empty() || v4 > 1 || listen.len() - v4 > 1 {
             return Err(TransportError::Listen(listen));
@@ -168,6 +184,10 @@ impl IrohTransport {
             endpoint,
             id: key.id(),
             store,
+            gate,
+            streams,
+            disconnects: AtomicU64::new(0),
+            told: Mutex::default(),
             events,
             peers: Mutex::default(),
             counters: Counters::default(),
@@ -216,10 +236,10 @@ async fn accept_loop(inner: Arc<Inner>) {
         let inner = Arc::clone(&inner);
         tokio::spawn(async move {
             let accepted = timeout(DIAL_TIMEOUT, handshake(incoming)).await;
-            drop(turn);
             if let Ok(Some(connection)) = accepted {
-                inner.adopt(connection);
+                inner.adopt(&connection).await;
             }
+            drop(turn);
         });
     }
 }
@@ -257,15 +277,74 @@ impl Inner {
         Some(peer)
     }
 
-    /// Begins to serve a connection.
-    fn adopt(self: &Arc<Self>, connection: Connection) {
+    /// Asks the gate about a connection that another node made, and begins to serve it.
+    async fn adopt(self: &Arc<Self>, connection: &Connection) {
         let node = NodeId::from_bytes(*connection.remote_id().as_bytes());
+        let answer = admission::answer(&self.gate, node, connection);
+        // Nobody is remembered who wasn't let in.
+        let Ok(control) = self.admitted(node, connection, answer).await else { return };
         let Some(peer) = self.peer(node) else {
             count(&self.counters.refused, 1);
             connection.close(VarInt::from_u32(2), b"too many nodes");
             return;
         };
-        connection::begin(self, &peer, &connection);
+        connection::begin(self, &peer, connection, control);
+    }
+
+    /// Waits for the end of an admission; closes the connection if there is none.
+    async fn admitted(
+        self: &Arc<Self>,
+        node: NodeId,
+        connection: &Connection,
+        admission: impl Future<Output = Result<Control, NotAdmitted>>,
+    ) -> Result<Control, NotAdmitted> {
+        let before = self.disconnects.load(Ordering::SeqCst);
+        let late = Err(NotAdmitted::Lost("it didn't say who it is in time".to_owned()));
+        let mut admitted = timeout(PATIENCE, admission).await.unwrap_or(late);
+        if before != self.disconnects.load(Ordering::SeqCst) {
+            // Perhaps it was this one, and the gate had not heard of it yet.
+            admitted = Err(NotAdmitted::Lost("busy, try again".to_owned()));
+        }
+        match &admitted {
+            Ok(_) => {}
+            Err(NotAdmitted::ByUs(reason)) => {
+                count(&self.counters.turned_away, 1);
+                self.refused(node, true, reason).await;
+            }
+            Err(NotAdmitted::ByThem(_)) => {}
+            Err(NotAdmitted::Violation(reason)) => {
+                count(&self.counters.violations, 1);
+                connection.close(VIOLATION, reason.as_bytes());
+            }
+            Err(NotAdmitted::Lost(reason)) => connection.close(GOODBYE, reason.as_bytes()),
+        }
+        admitted
+    }
+
+    /// The gate of a node said no, at once or later.
+    pub(super) async fn turned_away(&self, peer: &Peer, reason: String) {
+        count(&self.counters.turned_away_by_others, 1);
+        lock(&peer.refusal).refused(Instant::now(), &reason);
+        self.refused(peer.node, false, &reason).await;
+    }
+
+    async fn refused(&self, node: NodeId, by_us: bool, reason: &str) {
+        if lock(&self.told).tells(Instant::now(), node, by_us) {
+            self.emit(TransportEvent::Refused { node, by_us, reason: reason.to_owned() }).await;
+        }
+    }
+
+    /// A node says under which address it sees this one.
+    pub(super) fn observed(&self, _node: NodeId, _seen: Option<SocketAddr>) {}
+
+    /// A new stream to a node.
+    async fn open(self: &Arc<Self>, to: NodeId) -> Result<(SendStream, RecvStream), FetchError> {
+        let unreachable = |reason| FetchError::Unreachable { node: to, reason };
+        let peer = self.peer(to).ok_or_else(|| unreachable("too many nodes".to_owned()))?;
+        let connection = self.connect(&peer).await.map_err(unreachable)?;
+        let opened = timeout(STREAM_TIMEOUT, connection.open_bi()).await;
+        let opened = opened.map_err(|_| unreachable("too many streams are open".to_owned()))?;
+        opened.map_err(|error| unreachable(error.to_string()))
     }
 
     /// An open connection to a node.
@@ -276,6 +355,10 @@ impl Inner {
         let _dialing = peer.dialing.lock().await;
         if let Some(connection) = peer.live() {
             return Ok(connection);
+        }
+        if let Some(reason) = lock(&peer.refusal).hinders(Instant::now()) {
+            count(&self.counters.dials_spared, 1);
+            return Err(format!("it turned this node away: {reason}"));
         }
         let addresses = lock(&peer.addresses).clone();
         if addresses.is_empty() {
@@ -290,7 +373,23 @@ impl Inner {
             .await
             .map_err(|_| format!("no answer from {}", join(&addresses)))?
             .map_err(|error| format!("{}: {error:#}", join(&addresses)))?;
-        connection::begin(self, peer, &connection);
+        let question = admission::ask(&self.gate, peer.node, &connection);
+        let control = match self.admitted(peer.node, &connection, question).await {
+            Ok(control) => control,
+            Err(error) => {
+                let text = error.to_string();
+                match error {
+                    NotAdmitted::ByThem(reason) => self.turned_away(peer, reason).await,
+                    // Dialling it again makes sense as seldom as if it had said no.
+                    NotAdmitted::ByUs(reason) => {
+                        lock(&peer.refusal).refused(Instant::now(), &reason);
+                    }
+                    _ => {}
+                }
+                return Err(text);
+            }
+        };
+        connection::begin(self, peer, &connection, control);
         Ok(connection)
     }
 }
@@ -354,16 +453,34 @@ impl Transport for IrohTransport {
             if from == inner.id {
                 return Err(FetchError::Missing { node: from, hash });
             }
-            let unreachable = |reason| FetchError::Unreachable { node: from, reason };
             // Never closed.
             let _turn = inner.fetches.acquire().await.ok();
-            let peer = inner.peer(from).ok_or_else(|| unreachable("too many nodes".to_owned()))?;
-            let connection = inner.connect(&peer).await.map_err(unreachable)?;
-            let store = Arc::clone(&inner.store);
-            blobs::fetch(&connection, from, store, hash, length, holder).await?;
+            let stream = inner.open(from).await?;
+            blobs::fetch(stream, from, Arc::clone(&inner.store), hash, length, holder).await?;
             count(&inner.counters.blobs_fetched, 1);
             Ok(())
         })
+    }
+
+    fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { inner.open(to).await })
+    }
+
+    fn disconnect(&self, node: NodeId, reason: &str) {
+        self.inner.disconnects.fetch_add(1, Ordering::SeqCst);
+        let peer = lock(&self.inner.peers).get(&node).cloned();
+        if let Some(peer) = peer {
+            let dropped = peer.disconnect(REFUSED, tidy(reason).as_bytes());
+            count(&self.inner.counters.frames_dropped, dropped as u64);
+        }
+    }
+
+    fn forget_refusals(&self) {
+        for peer in lock(&self.inner.peers).values() {
+            lock(&peer.refusal).forget();
+            peer.changed.notify_one();
+        }
     }
 
     fn shutdown(&self) -> BoxFuture<()> {

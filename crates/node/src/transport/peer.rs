@@ -11,6 +11,7 @@ use outlast_types::NodeId;
 use tokio::sync::Notify;
 
 use super::iroh_transport::lock;
+use super::refusals::Refusal;
 
 /// Frames that wait for one node: some seconds of the busiest traffic.
 pub(super) const QUEUE_FRAMES: usize = 4096;
@@ -34,6 +35,8 @@ pub(super) struct Peer {
     queue: Mutex<Queue>,
     pub(super) addresses: Mutex<Vec<SocketAddr>>,
     connections: Mutex<Vec<(Connection, Instant)>>,
+    /// It turned this node away.
+    pub(super) refusal: Mutex<Refusal>,
     /// Only one dials at a time.
     pub(super) dialing: tokio::sync::Mutex<()>,
     /// Something changed that the sender waits for: a frame, a connection, an address, the end.
@@ -55,6 +58,7 @@ impl Peer {
             queue: Mutex::default(),
             addresses: Mutex::default(),
             connections: Mutex::default(),
+            refusal: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
             changed: Notify::new(),
         })
@@ -130,6 +134,16 @@ impl Peer {
         connections.push((connection.clone(), Instant::now()));
         self.changed.notify_one();
         replaced
+    }
+
+    /// Closes all connections and drops what waits.
+    pub(super) fn disconnect(&self, code: VarInt, reason: &[u8]) -> usize {
+        for (connection, _) in lock(&self.connections).iter() {
+            connection.close(code, reason);
+        }
+        let dropped = self.clear();
+        self.changed.notify_one();
+        dropped
     }
 
     /// Removes a connection; whether an open one is left.

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use iroh::endpoint::{Connection, VarInt, presets};
@@ -11,20 +12,34 @@ use crate::store::{Holder, Store};
 
 const HOLDER: Holder = Holder::Passing(u64::MAX);
 
+mod gates;
+
 const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Node {
     folder: tempfile::TempDir,
-    store: std::sync::Arc<Store>,
+    store: Arc<Store>,
     transport: IrohTransport,
     events: mpsc::Receiver<TransportEvent>,
 }
 
 async fn node_on(listen: Vec<SocketAddr>) -> Result<Node, TransportError> {
+    node_with(listen, Arc::new(OpenGate)).await
+}
+
+async fn node_with(listen: Vec<SocketAddr>, gate: Arc<dyn Gate>) -> Result<Node, TransportError> {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let (send, events) = mpsc::channel(100);
-    let transport = IrohTransport::start(folder.path(), &listen, store.clone(), send).await?;
+    let options = TransportOptions {
+        key: NodeKey::load_or_create(folder.path()).unwrap(),
+        listen,
+        streams: Arc::new(Blobs(store.clone())),
+        store: store.clone(),
+        gate,
+        events: send,
+    };
+    let transport = IrohTransport::bind(options).await?;
     Ok(Node { folder, store, transport, events })
 }
 
@@ -205,6 +220,8 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
         key: NodeKey::load_or_create(b.folder.path()).unwrap(),
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         store: b.store.clone(),
+        gate: Arc::new(OpenGate),
+        streams: Arc::new(Blobs(b.store.clone())),
         events: mpsc::channel(1).0,
     };
     let again = here.block_on(IrohTransport::bind(options)).unwrap();
@@ -237,7 +254,7 @@ async fn stranger(to: &Node) -> (Endpoint, Connection) {
         .unwrap();
     let id = EndpointId::from_bytes(to.transport.id().as_bytes()).unwrap();
     let target = EndpointAddr::new(id).with_ip_addr(to.transport.addresses()[0]);
-    let connection = endpoint.connect(target, b"outlast/1").await.unwrap();
+    let connection = endpoint.connect(target, b"outlast/2").await.unwrap();
     (endpoint, connection)
 }
 
@@ -246,6 +263,8 @@ async fn who_breaks_a_rule_loses_the_connection_and_nobody_else_does() {
     let (a, mut b) = pair().await;
     for case in 0..3 {
         let (_endpoint, connection) = stranger(&b).await;
+        let open: Arc<dyn Gate> = Arc::new(OpenGate);
+        let _control = admission::ask(&open, b.transport.id(), &connection).await.unwrap();
         match case {
             0 => {
                 let mut stream = connection.open_uni().await.unwrap();
