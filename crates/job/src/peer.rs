@@ -289,15 +289,21 @@ impl Peer {
         if node == self.me {
             return;
         }
+        let standing = standing.bounded();
+        self.membership.set_shared(node, standing.shared.clone());
         if standing.is_empty() {
             self.standings.remove(&node);
         } else {
             if self.standings.len() >= MAX_STANDINGS && !self.standings.contains_key(&node) {
                 // Whoever isn't there introduces itself again before it says anything else.
-                let membership = &self.membership;
-                self.standings.retain(|node, _| membership.member(node).is_some());
+                let known = self.standings.keys().copied();
+                let gone = |node: &NodeId| self.membership.member(node).is_none();
+                for node in known.filter(gone).collect::<Vec<_>>() {
+                    self.standings.remove(&node);
+                    self.membership.set_shared(node, Vec::new());
+                }
             }
-            self.standings.insert(node, standing.bounded());
+            self.standings.insert(node, standing);
         }
         self.for_active_jobs(now, out, |job, cx| job.on_news(cx));
     }

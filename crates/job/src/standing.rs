@@ -17,17 +17,19 @@ pub struct Standing {
     pub works_for: Vec<VoId>,
     /// Where this node may submit and that one may execute.
     pub serves: Vec<VoId>,
+    /// All that both are in, whatever they may do there.
+    pub shared: Vec<VoId>,
 }
 
 impl Standing {
     /// Both may do everything for each other, in this organisation.
     pub fn full(vo: VoId) -> Self {
-        Self { works_for: vec![vo], serves: vec![vo] }
+        Self { works_for: vec![vo], serves: vec![vo], shared: vec![vo] }
     }
 
     /// Whether they have nothing to do with each other.
     pub fn is_empty(&self) -> bool {
-        self.works_for.is_empty() && self.serves.is_empty()
+        self.shared.is_empty()
     }
 
     /// Whether this node may work for a job of that node; `None`: of any organisation that they share.
@@ -43,6 +45,7 @@ impl Standing {
     pub(crate) fn bounded(mut self) -> Self {
         self.works_for.truncate(MAX_SHARED);
         self.serves.truncate(MAX_SHARED);
+        self.shared.truncate(MAX_SHARED);
         self
     }
 }

@@ -20,10 +20,12 @@
 //! - Nobody is a member who didn't introduce itself. What a third party says only makes a node
 //!   greet a stranger, or probe a lost member: it changes nothing about a node that is heard.
 //! - Who is silent for `lost_after` is down, whatever the transport says.
+//! - Nobody hears of a node with which it has no organisation in common (that this node knows of).
 //! - All tables, lists and texts are bounded; what breaks a bound is dropped and counted.
 //! - Messages that a node sends in a second are linear in the members it has.
 //!
-//! It does not decide whom to trust: for now whoever reaches a node may be a member.
+//! It does not decide whom to trust: whoever is let in to speak may be a member. Who may hear of whom
+//! follows from the organisations that nodes share ([`Membership::set_shared`]).
 
 mod member;
 mod membership;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use outlast_types::{Ad, Hash, NodeId, Time};
+use outlast_types::{Ad, Hash, NodeId, Time, VoId};
 
 use self::greet::Contact;
 use crate::member::{Card, Member, State};
@@ -117,6 +117,8 @@ pub struct Membership {
     settings: Settings,
     members: BTreeMap<NodeId, Member>,
     contacts: BTreeMap<NodeId, Contact>,
+    /// Organisations that other nodes share with this one; bounded by the table of whoever says it.
+    shared: BTreeMap<NodeId, Vec<VoId>>,
     left: bool,
     last_beat: Time,
     next_beat: Time,
@@ -141,6 +143,7 @@ impl Membership {
             settings,
             members: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            shared: BTreeMap::new(),
             left: false,
             last_beat: now,
             next_beat: now + settings.heartbeat,
@@ -191,10 +194,27 @@ impl Membership {
         }
     }
 
+    /// Says which organisations a node shares with this one; none: it is forgotten. Two others are
+    /// told of each other only if they have one in common: who is in an organisation is its own business.
+    pub fn set_shared(&mut self, node: NodeId, organisations: Vec<VoId>) {
+        if organisations.is_empty() {
+            self.shared.remove(&node);
+        } else {
+            self.shared.insert(node, organisations);
+        }
+    }
+
+    /// Whether one node may hear of another one.
+    fn may_know(&self, node: &NodeId, of: &NodeId) -> bool {
+        let (Some(a), Some(b)) = (self.shared.get(node), self.shared.get(of)) else { return false };
+        a.iter().any(|vo| b.contains(vo))
+    }
+
     /// Forgets a node that is to be no member any more. If it introduces itself again it is a
     /// member again: to keep it out is the business of whoever lets nodes speak.
     pub fn expel(&mut self, _now: Time, node: NodeId, out: &mut Vec<Effect>) {
         self.contacts.remove(&node);
+        self.shared.remove(&node);
         let Some(member) = self.members.remove(&node) else { return };
         if member.state.is_up() {
             self.own.toggle(&node);

@@ -176,7 +176,7 @@ fn refusals(effects: &[Effect]) -> Vec<Refusal> {
 #[test]
 fn who_has_no_right_to_submit_is_refused_without_effect() {
     let mut driver = Driver::new(1, Ledger::new());
-    let stranger = Standing { works_for: Vec::new(), serves: vec![VO] };
+    let stranger = Standing { works_for: Vec::new(), ..Standing::full(VO) };
     driver.input(Input::Standing { node: SUBMITTER, standing: stranger });
     let effects = driver.submitter_says(SUBMITTER, lease(1, recipe(&[0])));
     assert!(matches!(refusals(&effects)[..], [Refusal::Forbidden(_)]), "{effects:?}");

@@ -257,6 +257,7 @@ impl Membership {
         }
         let up = self.members.values().filter(|member| member.state.is_up());
         let others = up.filter(|member| member.card.node != to);
+        let others = others.filter(|member| self.may_know(&to, &member.card.node));
         Some(others.map(|member| member.card.clone()).collect())
     }
 

@@ -8,7 +8,10 @@ use crate::MAX_CARDS;
 
 fn machine() -> Membership {
     let card = Card { node: id(0), addresses: vec![address(0, 1)], incarnation: 100 };
-    Membership::new(card, Ad { slots: 2, free: 2, ..Ad::default() }, Settings::default(), at(0))
+    let ad = Ad { slots: 2, free: 2, ..Ad::default() };
+    let mut machine = Membership::new(card, ad, Settings::default(), at(0));
+    (0..2 * limits::MEMBERS).for_each(|n| machine.set_shared(id(n), vec![VO]));
+    machine
 }
 
 fn introduction(n: usize, incarnation: u64) -> Introduction {
@@ -331,4 +334,26 @@ fn an_echo_that_cannot_be_one_is_no_measurement() {
     }
     hear(&mut m, 10_000, 1, beat(2, 9_000_000, 980_000));
     assert_eq!(m.member(&id(1)).unwrap().rtt, Some(millis(20)));
+}
+
+#[test]
+fn nobody_hears_of_a_node_of_another_organisation() {
+    let mut m = machine();
+    let other = VoId::from_bytes([4; 32]);
+    m.set_shared(id(2), vec![other]);
+    m.set_shared(id(3), vec![VO, other]);
+    for n in 1..=3 {
+        hear(&mut m, 10, n, hello(n, 1));
+    }
+    let mut told = |n| {
+        let effects = hear(&mut m, 2_000, n, Message::Pull);
+        let cards = effects.iter().find_map(|effect| match effect {
+            Effect::Send { message: Message::Cards { cards }, .. } => Some(cards.clone()),
+            _ => None,
+        });
+        cards.unwrap().into_iter().map(|card| card.node).collect::<Vec<_>>()
+    };
+    assert_eq!(told(1), [id(3)]);
+    assert_eq!(told(2), [id(3)]);
+    assert_eq!(told(3), [id(1), id(2)]);
 }

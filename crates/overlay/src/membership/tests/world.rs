@@ -14,6 +14,9 @@ pub(super) fn id(n: usize) -> NodeId {
     NodeId::from_bytes(bytes)
 }
 
+/// The organisation that all are in.
+pub(super) const VO: VoId = VoId::from_bytes([3; 32]);
+
 pub(super) fn address(n: usize, life: u64) -> SocketAddr {
     SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 7000 + life as u16))
 }
@@ -104,7 +107,8 @@ impl World {
         self.lives[n] += 1;
         let card = Card { incarnation: self.now.as_micros(), ..self.card(n) };
         let ad = Ad { name: format!("n{n}"), slots: 2, free: 2, ..Ad::default() };
-        let machine = Membership::new(card, ad, self.settings, self.now);
+        let mut machine = Membership::new(card, ad, self.settings, self.now);
+        (0..self.nodes.len()).for_each(|other| machine.set_shared(id(other), vec![VO]));
         self.nodes[n] = Some(Living { machine, up: BTreeSet::new() });
         let mut known = self.remembered[n].clone();
         known.extend(contacts.iter().map(|&contact| self.card(contact)));
