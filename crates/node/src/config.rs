@@ -4,6 +4,7 @@
 //! what the command line and the environment say. Layers are laid [`over`](Options::over) each other and
 //! resolved once, into a [`Config`] that has been checked.
 
+mod limits;
 mod size;
 mod times;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 use outlast_types::{Ticket, TicketError};
 use serde::Deserialize;
 
+pub use limits::{Limits, StageLimits};
 pub use size::{Size, Storage, parse_size, size_text};
 pub use times::{JobTimes, MembershipTimes, Span, parse_duration};
 
@@ -51,6 +53,8 @@ pub struct Options {
     pub membership: MembershipTimes,
     /// What may be kept.
     pub storage: Storage,
+    /// What is done for others at most.
+    pub limits: Limits,
 }
 
 /// A node's settings, checked.
@@ -72,6 +76,8 @@ pub struct Config {
     pub membership: outlast_overlay::Settings,
     /// Bytes that inputs kept for later may take; `None`: 20 GiB, or a quarter of what is free if that is less.
     pub cache: Option<u64>,
+    /// What staging for others is bounded by.
+    pub stage: StageLimits,
 }
 
 /// Settings that can't be meant.
@@ -165,6 +171,7 @@ impl Options {
             job: self.job.over(below.job),
             membership: self.membership.over(below.membership),
             storage: self.storage.over(below.storage),
+            limits: self.limits.over(below.limits),
         }
     }
 
@@ -188,7 +195,13 @@ impl Options {
         let ticket = |ticket: String| {
             ticket.parse().map_err(|source| ConfigError::Ticket { ticket, source })
         };
-        let (job, membership) = (self.job.resolve()?, self.membership.resolve()?);
+        let (mut job, membership) = (self.job.resolve()?, self.membership.resolve()?);
+        let (quotas, stage) = self.limits.resolve();
+        if quotas.run_time < Duration::from_secs(1) {
+            let (setting, found) = ("limits.run-time".to_owned(), quotas.run_time);
+            return Err(ConfigError::Time { setting, expected: "at least 1s".to_owned(), found });
+        }
+        job.quotas = quotas;
         times::check(&job, &membership)?;
         Ok(Config {
             data_dir,
@@ -199,6 +212,7 @@ impl Options {
             job,
             membership,
             cache: self.storage.cache.map(|size| size.0),
+            stage,
         })
     }
 }
