@@ -150,9 +150,25 @@ pub enum Effect {
     Failed(Failure),
 }
 
+/// Why a swarm gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// More is wanted than its tables hold, or chunks have lengths that none has.
+    #[error("at most {blobs} files in {pieces} pieces are fetched at once; pack them into archives", blobs = super::BLOBS, pieces = super::PIECES)]
+    TooMuch,
+    /// Nobody is left to ask.
+    #[error("nobody is left to ask")]
+    Nobody,
+    /// There were some to ask, but nothing came.
+    #[error("nothing came for {} s", super::GIVE_UP.as_secs())]
+    Nothing,
+}
+
 /// Why a swarm gave up, with what was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Why.
+    pub cause: Cause,
     /// Pieces that are missing.
     pub pieces: u64,
     /// Their bytes.
@@ -176,14 +192,10 @@ pub struct Tried {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes in {} pieces can't be had: ", self.bytes, self.pieces)?;
-        if self.tried.is_empty() {
-            return write!(f, "no node has been found that has them");
-        }
-        for (number, tried) in self.tried.iter().enumerate() {
-            if number > 0 {
-                write!(f, "; ")?;
-            }
+        let Self { cause, pieces, bytes, .. } = self;
+        write!(f, "{bytes} bytes in {pieces} pieces couldn't be fetched: {cause}")?;
+        for tried in &self.tried {
+            write!(f, "; ")?;
             let role = if tried.origin { "the submitter" } else { "node" };
             write!(f, "{role} {} ", tried.node.short())?;
             match &tried.trouble {
