@@ -162,8 +162,11 @@ pub struct JobArgs {
     /// When to hand out replicas
     #[arg(long, value_enum, value_name = "WHEN", help_heading = "Verification")]
     pub schedule: Option<ScheduleArg>,
+    /// Job file in TOML; flags go above what it says, paths are relative to its folder
+    #[arg(long, short, value_name = "FILE", help_heading = "Work")]
+    pub file: Option<PathBuf>,
     /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "file", value_name = "COMMAND")]
     pub argv: Vec<String>,
 }
 
@@ -361,11 +364,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl JobArgs {
-    /// The job that is meant, for a client in the folder `cwd`.
-    ///
-    /// # Errors
-    /// If a name is given twice where only one value can hold.
-    pub fn spec(self, cwd: &Path) -> Result<JobSpec, Failure> {
+    /// What the command line says, for a client in the folder `cwd`.
+    pub(crate) fn spec(self, cwd: &Path) -> Result<JobSpec, Failure> {
         let cwd = cwd.to_str().ok_or_else(|| {
             Failure::usage(format!("the folder {} has a name that is no text", cwd.display()))
         })?;

@@ -17,6 +17,7 @@ pub mod embed;
 pub mod exit;
 pub mod human;
 pub mod interrupts;
+pub mod jobfile;
 mod logging;
 pub mod pages;
 pub mod progress;

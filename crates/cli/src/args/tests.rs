@@ -9,8 +9,8 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 
 fn spec(line: &str) -> JobSpec {
     match parse(line).unwrap().command {
-        Command::Run(args) => args.job.spec(Path::new("/work")).unwrap(),
-        Command::Submit(args) => args.spec(Path::new("/work")).unwrap(),
+        Command::Run(args) => args.job.resolve(Path::new("/work")).unwrap(),
+        Command::Submit(args) => args.resolve(Path::new("/work")).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -83,7 +83,7 @@ fn what_cant_be_meant_is_refused() {
     let Command::Run(args) = parse("outlast run --env A=1 --env A=2 -- p").unwrap().command else {
         panic!("expected run");
     };
-    assert_eq!(args.job.spec(Path::new("/")).unwrap_err().message, "--env gives A twice");
+    assert_eq!(args.job.resolve(Path::new("/")).unwrap_err().message, "--env gives A twice");
 }
 
 #[test]
@@ -200,10 +200,10 @@ fn help_of_run() {
     expect![[r#"
         Run a program on the grid and wait for its output
 
-        Usage: outlast run [OPTIONS] -- <COMMAND>...
+        Usage: outlast run [OPTIONS] [-- <COMMAND>...]
 
         Arguments:
-          <COMMAND>...  The program and its arguments
+          [COMMAND]...  The program and its arguments
 
         Options:
               --data-dir <DIR>  Where the node keeps its key, jobs and files [default: $OUTLAST_DATA_DIR,
@@ -230,6 +230,8 @@ fn help_of_run() {
               --set <NAME=VALUE>     Option for the application; may be given several times
               --gridlets <N>         Into how many gridlets to split [default: chosen by the application]
               --name <NAME>          Name for the job
+          -f, --file <FILE>          Job file in TOML; flags go above what it says, paths are relative to
+                                     its folder
 
         Verification:
               --replication <N>  Answers from different nodes that have to agree
@@ -237,4 +239,22 @@ fn help_of_run() {
               --samples <N>      Samples per gridlet that this machine computes itself
               --schedule <WHEN>  When to hand out replicas [possible values: incremental, all-at-once]
     "#]].assert_eq(&trimmed(&run.render_help().to_string()));
+}
+
+#[test]
+fn flags_go_above_the_job_file_and_paths_are_relative_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[job]\ncommand = ['true']\nname = 'a'\noutput = 'o'\nenv = { X = '1', Y = '1' }\n\
+                [[service]]\nclass = 'verification'\nreplication = 3\nsamples = 4\n";
+    std::fs::write(folder.path().join("j.toml"), text).unwrap();
+    let line = ["outlast", "run", "-f", "j.toml", "--name", "b", "--env", "Y=2", "--samples", "0"];
+    let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else { panic!("a run") };
+    let spec = args.job.resolve(folder.path()).unwrap();
+    assert_eq!(spec.argv, ["true"]);
+    assert_eq!((spec.name.as_deref(), spec.output.as_deref()), (Some("b"), Some("o")));
+    assert_eq!(spec.cwd, folder.path().to_str().unwrap());
+    let env: Vec<_> = spec.env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(env, [("X", "1"), ("Y", "2")]);
+    assert_eq!((spec.verification.quorum, spec.verification.samples), (Some(3), Some(0)));
+    assert!(Cli::try_parse_from(["outlast", "run"]).is_err(), "one of both is needed");
 }

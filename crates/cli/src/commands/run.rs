@@ -19,7 +19,7 @@ use crate::render;
 
 /// `outlast run`.
 pub(super) async fn run(context: &mut Context<'_>, args: RunArgs) -> Result<Exit, Failure> {
-    let spec = args.job.spec(&context.cwd)?;
+    let spec = args.job.resolve(&context.cwd)?;
     let mut attached = context.attach(Role::Embedded).await?;
     let result = run_on(context, &mut attached, spec, &args.follow).await;
     attached.stop().await;
