@@ -129,4 +129,24 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn a_list_that_was_changed_is_refused_or_another_list_of_that_length(
+        lengths in prop::collection::vec(MIN_BYTES..=MAX_BYTES, 17..30),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let length = lengths.iter().map(|&l| u64::from(l)).sum();
+        let chunk = |length: u32| Chunk { hash: Hash::of(&length.to_le_bytes()), length };
+        let chunks = lengths.into_iter().map(chunk).collect();
+        let file = Hash::of(b"file");
+        let mut frame = ChunkList::new(chunks, file, length).unwrap().encode();
+        for (at, to) in changes {
+            let at = at.index(frame.len());
+            frame[at] = to;
+        }
+        if let Ok(list) = ChunkList::decode(&frame, file, length) {
+            prop_assert_eq!(list.length(), length);
+            prop_assert_eq!(ChunkList::decode(&list.encode(), file, length), Ok(list));
+        }
+    }
 }
