@@ -6,13 +6,14 @@
 
 mod answer;
 pub mod command;
+pub mod manifest;
 pub mod povray;
 mod staging;
 pub mod sweep;
 #[cfg(test)]
 mod testing;
 
-use crate::Registry;
+use crate::{Application, Registry};
 
 /// The name of standard output in an answer.
 pub const STDOUT: &str = "stdout";
@@ -25,9 +26,12 @@ pub const FILES: &str = "files/";
 
 /// All applications, most specific first.
 pub fn registry() -> Registry {
-    Registry::new(vec![
-        Box::new(povray::Povray),
-        Box::new(sweep::Sweep),
-        Box::new(command::Command),
-    ])
+    let mut applications: Vec<Box<dyn Application>> =
+        vec![Box::new(povray::Povray), Box::new(sweep::Sweep)];
+    for manifest in manifest::shipped() {
+        applications.push(Box::new(manifest::Described::new(manifest)));
+    }
+    applications.push(Box::new(manifest::Restorer));
+    applications.push(Box::new(command::Command));
+    Registry::new(applications)
 }

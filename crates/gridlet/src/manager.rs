@@ -41,6 +41,14 @@ pub trait SourceFiles {
     /// Whatever the file system says.
     fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
 
+    /// Bytes of a file.
+    ///
+    /// # Errors
+    /// As [`SourceFiles::read`].
+    fn size(&self, path: &str) -> std::io::Result<u64> {
+        self.read(path).map(|bytes| bytes.len() as u64)
+    }
+
     /// Whether there is a regular file.
     fn is_file(&self, path: &str) -> bool;
 
@@ -117,6 +125,20 @@ pub trait Sink {
     /// # Errors
     /// Whatever the file system says (disk full, no such folder, not allowed).
     fn write(&mut self, path: &str, bytes: &[u8]) -> std::io::Result<()>;
+
+    /// Writes a file from parts that follow one another, and holds no more than one of them in
+    /// memory if it can.
+    ///
+    /// # Errors
+    /// As [`Sink::write`], and the first error among the parts.
+    fn join(
+        &mut self,
+        path: &str,
+        parts: &mut dyn Iterator<Item = std::io::Result<Vec<u8>>>,
+    ) -> std::io::Result<()> {
+        let all: std::io::Result<Vec<Vec<u8>>> = parts.collect();
+        self.write(path, &all?.concat())
+    }
 
     /// Puts a file there without reading it into memory.
     ///
@@ -261,11 +283,17 @@ pub trait ApplicationManager: Send + Sync {
     /// Name of its application.
     fn app(&self) -> &str;
 
+    /// Name of the application that [`Application::restore`]s it: its own, unless that one may be
+    /// gone by then.
+    fn restorer(&self) -> &str {
+        self.app()
+    }
+
     /// The job's atoms, and how they are cut into cells.
     fn grid(&self) -> &CellGrid;
 
     /// What one atom is called, in the singular: `pixel`, `frame`, `run`.
-    fn atom(&self) -> &'static str;
+    fn atom(&self) -> &str;
 
     /// The boxes of cells to hand out; disjoint, together everything, each of at most
     /// [`GRIDLET_CELLS`](outlast_types::limits::GRIDLET_CELLS).
@@ -331,19 +359,41 @@ pub trait ApplicationManager: Send + Sync {
 }
 
 /// The applications that this build knows, most specific first.
+#[derive(Clone)]
 pub struct Registry {
-    applications: Vec<Box<dyn Application>>,
+    applications: Vec<Arc<dyn Application>>,
+    /// How many of the first ones were put in front by [`Registry::register`].
+    registered: usize,
 }
 
 impl Registry {
     /// A registry of these, asked in this order.
     pub fn new(applications: Vec<Box<dyn Application>>) -> Self {
-        Self { applications }
+        let applications = applications.into_iter().map(Arc::from).collect();
+        Self { applications, registered: 0 }
     }
 
     /// Puts an application in front of all others.
     pub fn register(&mut self, application: Box<dyn Application>) {
-        self.applications.insert(0, application);
+        self.applications.insert(0, Arc::from(application));
+        self.registered += 1;
+    }
+
+    /// The same with these in addition, behind those that were registered and before all others,
+    /// in this order. Each takes the place of others of its name.
+    pub fn with(&self, more: impl IntoIterator<Item = Arc<dyn Application>>) -> Self {
+        let more: Vec<_> = more.into_iter().collect();
+        let (front, back) = self.applications.split_at(self.registered);
+        let mut applications = front.to_vec();
+        let named = |app: &Arc<dyn Application>| more.iter().any(|new| new.name() == app.name());
+        applications.extend(more.iter().cloned());
+        applications.extend(back.iter().filter(|app| !named(app)).cloned());
+        Self { applications, registered: self.registered }
+    }
+
+    /// The applications, in order.
+    pub fn applications(&self) -> impl Iterator<Item = &dyn Application> {
+        self.applications.iter().map(AsRef::as_ref)
     }
 
     /// Names, in order.

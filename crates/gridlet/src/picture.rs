@@ -16,8 +16,10 @@ mod bmp;
 mod png;
 mod pnm;
 mod tga;
+mod thumbnail;
 pub mod tile;
 
+pub(crate) use thumbnail::Thumbnail;
 pub use tile::tile;
 
 use serde::{Deserialize, Serialize};

@@ -306,7 +306,7 @@ impl Control for Node {
         Box::pin(async move {
             let files = self.find(job)?;
             if files.record.app != "command" {
-                let message = format!("a {} job has its output in files", files.record.app);
+                let message = format!("a {} job has its output in files", files.manager.app());
                 return Err(ApiError::not_found(message));
             }
             let results = self.shared.results(files);

@@ -28,6 +28,7 @@ const NONE: u16 = u16::MAX;
 /// What the journal keeps of a job besides its facts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct JobRecord {
+    /// Name of the application that restores it.
     pub(crate) app: String,
     pub(crate) state: Vec<u8>,
     pub(crate) manifest: ManifestRef,

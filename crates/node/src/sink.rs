@@ -62,6 +62,10 @@ impl SourceFiles for DiskFiles {
         fs::read(self.resolve(path))
     }
 
+    fn size(&self, path: &str) -> io::Result<u64> {
+        fs::metadata(self.resolve(path)).map(|meta| meta.len())
+    }
+
     fn is_file(&self, path: &str) -> bool {
         self.resolve(path).is_file()
     }
@@ -167,6 +171,22 @@ impl Sink for DiskSink {
         let write = || -> io::Result<()> {
             let mut file = File::create(&partial)?;
             file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().map_err(|error| at(&self.cwd.join(path), &error))
+    }
+
+    fn join(
+        &mut self,
+        path: &str,
+        parts: &mut dyn Iterator<Item = io::Result<Vec<u8>>>,
+    ) -> io::Result<()> {
+        let partial = self.begin(path)?;
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&partial)?;
+            for part in parts {
+                file.write_all(&part?)?;
+            }
             file.sync_all()
         };
         write().map_err(|error| at(&self.cwd.join(path), &error))

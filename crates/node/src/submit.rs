@@ -67,7 +67,7 @@ pub(crate) fn prepare(
     let (id, seed) = random.split_at(8);
     let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| (n << 8) | u64::from(*byte));
     let record = JobRecord {
-        app: manager.app().to_owned(),
+        app: manager.restorer().to_owned(),
         state: manager.state(),
         manifest,
         blobs,

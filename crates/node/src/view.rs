@@ -40,7 +40,7 @@ pub(crate) fn summary(job: &JobFiles, report: &Report) -> JobSummary {
     JobSummary {
         id: job.id.to_string(),
         name: job.record.name.clone(),
-        app: job.record.app.clone(),
+        app: job.manager.app().to_owned(),
         command: job.record.command.argv.clone(),
         state,
         created: report.created.as_micros() / 1_000_000,

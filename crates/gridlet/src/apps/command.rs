@@ -62,6 +62,17 @@ impl Application for Command {
     }
 }
 
+/// A command that another application can't split, with the reason for the user.
+pub(super) fn open_noted(
+    command: &CommandLine,
+    files: &dyn SourceFiles,
+    note: String,
+) -> Result<Arc<dyn ApplicationManager>, OpenError> {
+    let mut spec = Spec::open(command, files)?;
+    spec.notes.insert(0, note);
+    Ok(Arc::new(Manager::new(spec)))
+}
+
 /// A command, understood: all there is to know about it, and what is saved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Spec {

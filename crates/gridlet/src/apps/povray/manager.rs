@@ -4,7 +4,7 @@ use outlast_types::{CellGrid, CellId};
 
 use super::plan::Plan;
 use super::target::Area;
-use crate::picture::{Format, Meta, Picture, Shape, tile};
+use crate::picture::{Meta, Picture, Shape, Thumbnail, tile};
 use crate::{
     ApplicationManager, Blobs, CellOutput, Gridlet, InputFile, Merged, OpenError, Preview, Recipe,
     ResultError, Results, Sample, Sink,
@@ -15,9 +15,6 @@ pub(super) const NAME: &str = "povray";
 
 /// Of the saved state.
 const VERSION: u32 = 1;
-
-/// Pixels a side of the largest preview: what a screen shows.
-const PREVIEW: u32 = 2048;
 
 /// Pixels a side of a sample where any pixel can be rendered apart.
 const SAMPLE: u32 = 4;
@@ -166,43 +163,6 @@ impl Manager {
     }
 }
 
-/// A picture being shown: every `step`th pixel of every `step`th row.
-struct Thumbnail {
-    step: u32,
-    width: u32,
-    height: u32,
-    rgba: Vec<u8>,
-}
-
-impl Thumbnail {
-    fn new(shape: &Shape) -> Self {
-        let step = shape.width.max(shape.height).div_ceil(PREVIEW);
-        let (width, height) = (shape.width.div_ceil(step), shape.height.div_ceil(step));
-        Self { step, width, height, rgba: vec![0; width as usize * height as usize * 4] }
-    }
-
-    fn paste(&mut self, tile: &Picture, area: &Area) {
-        let rgba = tile.rgba8();
-        let first = |at: u32| at.next_multiple_of(self.step);
-        for y in (first(area.y)..area.y + area.height).step_by(self.step as usize) {
-            for x in (first(area.x)..area.x + area.width).step_by(self.step as usize) {
-                let from =
-                    ((y - area.y) as usize * area.width as usize + (x - area.x) as usize) * 4;
-                let to =
-                    ((y / self.step) as usize * self.width as usize + (x / self.step) as usize) * 4;
-                self.rgba[to..to + 4].copy_from_slice(&rgba[from..from + 4]);
-            }
-        }
-    }
-
-    fn finish(self) -> Result<Preview, ResultError> {
-        let shape = Shape { width: self.width, height: self.height, channels: 4, depth: 8 };
-        let picture = Picture { shape, pixels: self.rgba, meta: Meta::plain(Format::Png) };
-        let bytes = picture.encode().map_err(|error| invalid(error.to_string()))?;
-        Ok(Preview { media_type: "image/png", bytes })
-    }
-}
-
 impl ApplicationManager for Manager {
     fn app(&self) -> &str {
         NAME
@@ -325,22 +285,24 @@ impl ApplicationManager for Manager {
 
     /// The picture so far, transparent where nothing is accepted; of an animation the last frame that there is.
     fn preview(&self, results: &dyn Results) -> Result<Option<Preview>, ResultError> {
-        let mut thumbnail = Thumbnail::new(&self.plan.shape);
+        let mut thumbnail = Thumbnail::new(self.plan.shape.width, self.plan.shape.height);
         if self.plan.frames.is_some() {
             for cell in self.cells().rev() {
                 if let Some(tile) = self.accepted(results, cell)? {
-                    thumbnail.paste(&tile, &self.plan.area);
+                    thumbnail.paste(&tile, self.plan.area.x, self.plan.area.y);
                     break;
                 }
             }
         } else {
             for cell in self.cells() {
                 if let Some(tile) = self.accepted(results, cell)? {
-                    thumbnail.paste(&tile, &self.plan.area_of(cell));
+                    let area = self.plan.area_of(cell);
+                    thumbnail.paste(&tile, area.x, area.y);
                 }
             }
         }
-        thumbnail.finish().map(Some)
+        let bytes = thumbnail.finish().encode().map_err(|error| invalid(error.to_string()))?;
+        Ok(Some(Preview { media_type: "image/png", bytes }))
     }
 
     fn state(&self) -> Vec<u8> {

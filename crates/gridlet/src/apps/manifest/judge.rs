@@ -1,0 +1,234 @@
+//! Has an answer the right form, and do two of them say the same?
+
+use super::manager::Manager;
+use super::model::Compare;
+use super::split::Rect;
+use crate::picture::{Picture, Shape, tile};
+use crate::{Blobs, CellOutput, Content, ResultError, Sample, Tool};
+
+/// Bytes of a file that is compared as numbers or as a picture: all of it is read into memory.
+const READ_BYTES: u64 = 1 << 30;
+
+/// Bytes of a sample in a tile: four channels of 16 bits.
+const PIXEL_BYTES: u64 = 8;
+
+/// Bytes that a tile may have besides its samples: headers, and what the packer adds to noise.
+const TILE_SLACK: u64 = 1 << 16;
+
+/// Judges answers of one job.
+pub(super) struct Judge<'a> {
+    pub(super) manager: &'a Manager,
+}
+
+pub(super) fn invalid(text: impl Into<String>) -> ResultError {
+    ResultError::Invalid(text.into())
+}
+
+impl Judge<'_> {
+    pub(super) fn check(&self, output: &CellOutput, blobs: &dyn Blobs) -> Result<(), ResultError> {
+        let spec = &self.manager.manifest.gridlet;
+        if !spec.exit_any && output.exit != 0 {
+            return Err(invalid(format!("exit code {}, expected 0", output.exit)));
+        }
+        if !(0..=255).contains(&output.exit) {
+            return Err(invalid(format!("exit code {}, expected 0 to 255", output.exit)));
+        }
+        let mut expected = self.manager.results(output.cell);
+        expected.sort();
+        let found: Vec<&str> = output.files.iter().map(|file| file.name.as_str()).collect();
+        let fits = if spec.exit_any {
+            found.iter().all(|name| expected.iter().any(|expected| expected == name))
+        } else {
+            found == expected
+        };
+        if !fits {
+            return Err(invalid(format!("files {found:?}, expected {expected:?}")));
+        }
+        if let (Some(rect), Some(_)) = (self.manager.rect(output.cell), output.file(tile::NAME)) {
+            self.tile(output, rect, blobs)?;
+        }
+        Ok(())
+    }
+
+    /// The picture in an answer, which has to be of this size.
+    pub(super) fn tile(
+        &self,
+        output: &CellOutput,
+        rect: Rect,
+        blobs: &dyn Blobs,
+    ) -> Result<Picture, ResultError> {
+        let file = output.file(tile::NAME).ok_or_else(|| invalid("no tile"))?;
+        let most = rect.pixels() * PIXEL_BYTES;
+        let limit = most + most / 64 + TILE_SLACK;
+        if file.content.length() > limit {
+            let length = file.content.length();
+            return Err(invalid(format!("a tile of {length} bytes, expected at most {limit}")));
+        }
+        let bytes = blobs.bytes(&file.content)?;
+        tile::decode(&bytes, rect.width, rect.height).map_err(|error| invalid(error.to_string()))
+    }
+
+    fn picture_tolerance(&self) -> f64 {
+        let own = match self.manager.manifest.compare {
+            Compare::Picture { tolerance } => tolerance,
+            _ => 0.0,
+        };
+        self.manager.opened.tolerance.unwrap_or(own)
+    }
+
+    fn alike(&self, a: &Picture, b: &Picture) -> bool {
+        let same_kind = a.meta == b.meta || self.picture_tolerance() > 0.0;
+        let difference = a.difference(b).filter(|_| same_kind);
+        difference.is_some_and(|difference| difference.steps <= self.picture_tolerance())
+    }
+
+    pub(super) fn agree(
+        &self,
+        a: &CellOutput,
+        b: &CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<bool, ResultError> {
+        if a.digest() == b.digest() {
+            return Ok(true);
+        }
+        if a.exit != b.exit {
+            return Ok(false);
+        }
+        if let Some(rect) = self.manager.rect(a.cell) {
+            // Another release may pack the same pixels into other bytes: what counts is what is in them.
+            return Ok(self.alike(&self.tile(a, rect, blobs)?, &self.tile(b, rect, blobs)?));
+        }
+        let names = |output: &CellOutput| -> Vec<String> {
+            output.files.iter().map(|file| file.name.clone()).collect()
+        };
+        if names(a) != names(b) {
+            return Ok(false);
+        }
+        for (a, b) in a.files.iter().zip(&b.files) {
+            if a.content.hash() != b.content.hash()
+                && !self.same(&a.name, &a.content, &b.content, blobs)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether two files that aren't byte for byte the same say the same.
+    fn same(
+        &self,
+        name: &str,
+        a: &Content,
+        b: &Content,
+        blobs: &dyn Blobs,
+    ) -> Result<bool, ResultError> {
+        let compare = &self.manager.manifest.compare;
+        let too_large = a.length().max(b.length()) > READ_BYTES;
+        if too_large && !matches!(compare, Compare::Bytes | Compare::Command { .. }) {
+            return Err(invalid(format!("a file of more than {READ_BYTES} bytes to compare")));
+        }
+        match compare {
+            Compare::Bytes => Ok(false),
+            Compare::Numbers { tolerance, relative } => {
+                let tolerance = self.manager.opened.tolerance.unwrap_or(*tolerance);
+                Ok(numbers(&blobs.bytes(a)?, &blobs.bytes(b)?, tolerance, *relative))
+            }
+            Compare::Picture { .. } => {
+                let picture = |content: &Content| -> Result<Picture, ResultError> {
+                    let bytes = blobs.bytes(content)?;
+                    Picture::decode(&bytes).map_err(|error| invalid(format!("{name}: {error}")))
+                };
+                Ok(self.alike(&picture(a)?, &picture(b)?))
+            }
+            Compare::Command { run, timeout_s } => {
+                let file = name.rsplit('/').next().unwrap_or(name);
+                let files = [(format!("a/{file}"), a.clone()), (format!("b/{file}"), b.clone())];
+                let mut values = self.manager.opened.values.clone();
+                for (name, (path, _)) in ["a", "b"].into_iter().zip(&files) {
+                    values.insert(name.to_owned(), super::value::Value::Text(path.clone()));
+                }
+                let words: Result<Vec<Vec<String>>, String> =
+                    run.iter().map(|word| word.words(&values)).collect();
+                let words: Vec<String> = words.map_err(invalid)?.concat();
+                let (program, args) =
+                    words.split_first().ok_or_else(|| invalid("nothing to compare with"))?;
+                let tool =
+                    Tool { program: program.clone(), args: args.to_vec(), timeout_s: *timeout_s };
+                Ok(blobs.run(&files, &tool)?.exit == 0)
+            }
+        }
+    }
+
+    pub(super) fn matches_sample(
+        &self,
+        sample: &Sample,
+        truth: &CellOutput,
+        answer: &CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<bool, ResultError> {
+        let [x, y, width, height] = sample.place.as_slice() else {
+            return self.agree(truth, answer, blobs);
+        };
+        let number = |n: &u64| u32::try_from(*n).map_err(|_| invalid("a sample without a place"));
+        let part =
+            Rect { x: number(x)?, y: number(y)?, width: number(width)?, height: number(height)? };
+        let outside = || invalid("a sample outside its cell");
+        let whole = self.manager.rect(sample.cell).ok_or_else(outside)?;
+        let truth = self.tile(truth, part, blobs)?;
+        // An answer that isn't even a picture of the right form is wrong here as well.
+        let picture = match self.tile(answer, whole, blobs) {
+            Err(ResultError::Invalid(_)) => return Ok(false),
+            other => other?,
+        };
+        let at = part.x.checked_sub(whole.x).zip(part.y.checked_sub(whole.y));
+        let piece = at.and_then(|(x, y)| picture.cut(x, y, part.width, part.height).ok());
+        let piece = piece.ok_or_else(outside)?;
+        let same = truth.difference(&piece);
+        Ok(same.is_some_and(|difference| difference.steps <= self.picture_tolerance()))
+    }
+}
+
+/// Whether two texts are the same but for numbers, which may differ by `tolerance`, or by
+/// `relative` of the larger one.
+fn numbers(a: &[u8], b: &[u8], tolerance: f64, relative: f64) -> bool {
+    let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
+    let words = |text: &str| -> Vec<String> {
+        let between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | ':' | '(' | ')');
+        text.split(between).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let (a, b) = (words(&a), words(&b));
+    let near = |(a, b): (&String, &String)| {
+        if a == b {
+            return true;
+        }
+        match (a.parse::<f64>(), b.parse::<f64>()) {
+            (Ok(a), Ok(b)) if a.is_finite() && b.is_finite() => {
+                (a - b).abs() <= tolerance.max(relative * a.abs().max(b.abs()))
+            }
+            _ => false,
+        }
+    };
+    a.len() == b.len() && a.iter().zip(&b).all(near)
+}
+
+/// The kind of a picture, in messages.
+pub(super) fn shape(shape: &Shape) -> String {
+    format!("{} channels of {} bits", shape.channels, shape.depth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_may_differ_a_little_and_words_may_not() {
+        let same = |a: &str, b: &str, t, r| numbers(a.as_bytes(), b.as_bytes(), t, r);
+        assert!(same("x=1.0 y=2", "x=1.01,y=2.0", 0.02, 0.0));
+        assert!(!same("x=1.0", "x=1.01", 0.001, 0.0));
+        assert!(same("1000", "1001", 0.0, 0.01));
+        assert!(!same("a 1", "b 1", 9.0, 9.0));
+        assert!(!same("1 2", "1", 9.0, 9.0));
+        assert!(!same("NaN", "1", 9.0, 9.0));
+        assert!(same("NaN", "NaN", 0.0, 0.0));
+    }
+}
