@@ -155,6 +155,15 @@ impl Control for Client {
         Box::pin(self.get("/v1/status".to_owned()))
     }
 
+    fn metrics(&self) -> Answer<'_, String> {
+        Box::pin(async move {
+            let (_, body) =
+                self.send(Method::GET, "/metrics".to_owned(), None, limits::REQUEST).await?;
+            String::from_utf8(body.into())
+                .map_err(|_| ApiError::internal("figures that are no text"))
+        })
+    }
+
     fn nodes(&self) -> Answer<'_, Vec<NodeRow>> {
         Box::pin(self.get("/v1/nodes".to_owned()))
     }

@@ -25,6 +25,9 @@ pub trait Control: Send + Sync + 'static {
     /// How the node is.
     fn status(&self) -> Answer<'_, NodeStatus>;
 
+    /// The node in figures, in the text format of OpenMetrics.
+    fn metrics(&self) -> Answer<'_, String>;
+
     /// The nodes that it knows, itself first.
     fn nodes(&self) -> Answer<'_, Vec<NodeRow>>;
 

@@ -12,10 +12,12 @@
 //! Every body is bounded and every request ends ([`limits`]). Requests that change something are
 //! carried out to the end even if the client goes away meanwhile; a reply that nobody reads is dropped.
 
+mod bounded;
 mod client;
 pub mod control;
 mod error;
 pub mod limits;
+mod metrics;
 mod server;
 mod socket;
 pub mod types;
@@ -23,5 +25,6 @@ pub mod types;
 pub use client::Client;
 pub use control::{Answer, Control};
 pub use error::{ApiError, ErrorCode};
+pub use metrics::serve_metrics;
 pub use server::{openapi, serve};
 pub use socket::{ControlSocket, SOCKET_NAME, SocketError};

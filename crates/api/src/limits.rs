@@ -42,3 +42,12 @@ pub const BACKLOG: u32 = 128;
 
 /// Bytes of a unix socket's path that every system accepts, without the closing zero.
 pub const SOCKET_PATH_BYTES: usize = 107;
+
+/// Connections that the address for metrics serves at a time: a scraper or two, and somebody who looks.
+pub const METRICS_CONNECTIONS: usize = 16;
+
+/// Silence after which such a connection is closed: longer than the usual pause between two scrapes.
+pub const METRICS_IDLE: Duration = Duration::from_secs(120);
+
+/// How long a node may take to answer before `/healthz` calls it unwell.
+pub const HEALTH: Duration = Duration::from_secs(5);

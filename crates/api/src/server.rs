@@ -2,9 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
@@ -15,11 +13,10 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::{IntoParams, OpenApi};
 
+use crate::bounded::{Bounded, until};
+use crate::metrics;
 use crate::socket::ControlSocket;
 use crate::types::{
     DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
@@ -32,7 +29,7 @@ use crate::{ApiError, Control, ErrorCode, limits};
 /// Header of a part of a program's output: bytes of the whole.
 pub(crate) const TOTAL_HEADER: &str = "outlast-total";
 
-type Node = State<Arc<dyn Control>>;
+pub(crate) type Node = State<Arc<dyn Control>>;
 type Reply<T> = Result<Json<T>, ApiError>;
 
 /// Serves `control` on `socket` until `shutdown` completes; requests in flight then have
@@ -47,20 +44,11 @@ pub async fn serve(
 ) -> io::Result<()> {
     // The name goes when this function ends, however it ends.
     let (listener, _name) = socket.split();
-    let listener = Bounded { listener, permits: Arc::new(Semaphore::new(limits::CONNECTIONS)) };
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = axum::serve(listener, routes(control)).with_graceful_shutdown(async {
-        let _ = stopped.await;
-    });
-    let mut serving = std::pin::pin!(serving.into_future());
-    tokio::select! {
-        result = &mut serving => return result,
-        () = shutdown => {}
-    }
-    drop(stop);
-    // Too slow is no error: the client sees its connection closed.
-    let _ = tokio::time::timeout(limits::GRACE, serving).await;
-    Ok(())
+    let listener = Bounded::new(listener, limits::CONNECTIONS, None);
+    until(shutdown, |stopped| {
+        axum::serve(listener, routes(control)).with_graceful_shutdown(stopped).into_future()
+    })
+    .await
 }
 
 fn routes(control: Arc<dyn Control>) -> Router {
@@ -78,6 +66,8 @@ fn routes(control: Arc<dyn Control>) -> Router {
         .route("/v1/down", post(down))
         .route("/v1/join", post(join))
         .route("/v1/pardon", post(pardon))
+        .route("/metrics", get(metrics::metrics))
+        .route("/healthz", get(metrics::health))
         .route("/openapi.json", get(|| async { Json(openapi()) }))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -97,8 +87,22 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         description = "Spoken over HTTP/1.1 on DATA_DIR/control.sock"
     ),
     paths(
-        status, nodes, jobs, submit, job, wait, logs, cancel, retry, preview, output, down, join,
-        pardon
+        status,
+        nodes,
+        jobs,
+        submit,
+        job,
+        wait,
+        logs,
+        cancel,
+        retry,
+        preview,
+        output,
+        down,
+        join,
+        pardon,
+        metrics::metrics,
+        metrics::health
     ),
     components(schemas(
         ApiError,
@@ -322,7 +326,7 @@ async fn pardon(
     to_the_end(async move { node.pardon(&request.node).await }).await.map(Json)
 }
 
-async fn unknown(method: axum::http::Method, uri: Uri) -> ApiError {
+pub(crate) async fn unknown(method: axum::http::Method, uri: Uri) -> ApiError {
     let message = format!("no route {method} {}; is it another version's?", uri.path());
     ApiError::new(ErrorCode::Unsupported, message)
 }
@@ -334,7 +338,9 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ApiError> {
 }
 
 /// A request that may be dropped at any point, as it is when its client goes away.
-async fn in_time<T>(answer: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+pub(crate) async fn in_time<T>(
+    answer: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
     tokio::time::timeout(limits::REQUEST, answer).await.unwrap_or_else(|_| Err(too_slow()))
 }
 
@@ -369,62 +375,5 @@ impl IntoResponse for ApiError {
         let status =
             StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         (status, Json(self)).into_response()
-    }
-}
-
-/// A listener that serves a bounded number of connections at a time.
-struct Bounded {
-    listener: UnixListener,
-    permits: Arc<Semaphore>,
-}
-
-impl axum::serve::Listener for Bounded {
-    type Io = Connection;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (Connection, ()) {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.expect("nobody closes the semaphore");
-        // Their accept retries, so it has no error to return.
-        let (stream, _) = axum::serve::Listener::accept(&mut self.listener).await;
-        (Connection { stream, _permit: permit }, ())
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A connection that counts until it is dropped.
-struct Connection {
-    stream: UnixStream,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -182,6 +182,10 @@ impl Control for Node {
         })
     }
 
+    fn metrics(&self) -> Answer<'_, String> {
+        self.figures()
+    }
+
     fn nodes(&self) -> Answer<'_, Vec<NodeRow>> {
         Box::pin(async move {
             let mut rows = self.ask(node_rows).await?;

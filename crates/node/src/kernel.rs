@@ -188,6 +188,7 @@ impl Loop {
                     let spec = job.record.spec_with(job.id, job.manager.clone());
                     self.shared.jobs.insert(job);
                     self.peer.handle(now, Input::Submit(Arc::new(spec)), effects);
+                    self.shared.metrics.job_submitted();
                     replies.push(reply);
                 }
                 // The reply is dropped: the submitter hears that it wasn't taken.
@@ -339,12 +340,16 @@ impl Loop {
 
     async fn commit(&mut self, batch: &Batch) -> Next {
         loop {
+            let start = Instant::now();
             let result = {
                 let journal = &self.shared.journal;
                 journal.write().unwrap_or_else(PoisonError::into_inner).commit(batch)
             };
             let error = match result {
                 Ok(()) => {
+                    if !batch.is_empty() {
+                        self.shared.metrics.committed(start.elapsed());
+                    }
                     self.shared.set_trouble(None);
                     return Next::Go;
                 }
@@ -379,6 +384,7 @@ impl Loop {
             Effect::Accepted { job, cell, class } => {
                 if let Some(files) = shared.jobs.get(job) {
                     files.accept(cell, class);
+                    shared.metrics.cell_accepted();
                 }
                 shared.examine(Task::Accepted { job, cell });
             }
@@ -387,7 +393,10 @@ impl Loop {
             Effect::Stage { key, attempt, manifest, needs } => {
                 shared.stage(key, attempt, manifest, needs);
             }
-            Effect::Run(run) => shared.run(*run),
+            Effect::Run(run) => {
+                shared.metrics.step_started();
+                shared.run(*run);
+            }
             Effect::Kill(run) => shared.executor.kill(run),
             Effect::Clean(key) => shared.clean(key),
             Effect::Drained => return Next::Stop,
@@ -416,6 +425,7 @@ impl Loop {
             _ => return,
         };
         info!(%job, "job ended: {}", describe_end(&end));
+        self.shared.metrics.job_ended(&end);
         // A sample may have laid out the inputs here although no lease did.
         self.shared.clean(JobKey { submitter: self.peer.me(), job });
         if !matches!(end, End::Unwritten(_)) {

@@ -14,6 +14,7 @@ mod examiner;
 mod flops;
 mod jobs;
 mod kernel;
+mod metrics;
 mod node;
 mod shared;
 mod sink;

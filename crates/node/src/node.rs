@@ -25,12 +25,13 @@ use crate::executor::{Executor, LocalExecutor};
 use crate::jobs::{JobFiles, Jobs, Logs};
 use crate::journal::Journal;
 use crate::kernel::{Clock, EVENTS, Event, Kernel, Loop, Watchers, read_jobs};
+use crate::metrics::Metrics;
 use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
 use crate::store::{Holder, Store};
 use crate::tools::Tools;
 use crate::transport::{
-    Blobs, BoxFuture, FetchError, IrohTransport, NodeKey, OpenGate, Transport, TransportError,
-    TransportOptions,
+    Blobs, BoxFuture, Counters, FetchError, IrohTransport, NodeKey, OpenGate, Transport,
+    TransportError, TransportOptions,
 };
 
 /// How often the node looks again at its load and disk.
@@ -134,7 +135,7 @@ impl Node {
         let key = NodeKey::load_or_create(data_dir)?;
         let me = key.id();
         let transport: Arc<dyn Transport> = if options.passive {
-            Arc::new(Nowhere(me))
+            Arc::new(Nowhere(me, Counters::default()))
         } else {
             let (listen, store) = (config.listen.clone(), Arc::clone(&store));
             let streams = Arc::new(Blobs(Arc::clone(&store)));
@@ -164,6 +165,7 @@ impl Node {
             wanted: Mutex::default(),
             staging: tokio::sync::Mutex::new(()),
             samples: tokio::sync::Semaphore::new(PARALLEL_SAMPLES),
+            metrics: Metrics::new(),
             counters: Mutex::new(BTreeMap::new()),
             trouble: Mutex::new(None),
             stop: AtomicBool::new(false),
@@ -279,7 +281,7 @@ impl Node {
 }
 
 /// The transport of a passive node: it reaches nobody, and nobody reaches it.
-struct Nowhere(NodeId);
+struct Nowhere(NodeId, Counters);
 
 impl Transport for Nowhere {
     fn id(&self) -> NodeId {
@@ -307,6 +309,10 @@ impl Transport for Nowhere {
     fn disconnect(&self, _: NodeId, _: &str) {}
 
     fn forget_refusals(&self) {}
+
+    fn counters(&self) -> &Counters {
+        &self.1
+    }
 
     fn shutdown(&self) -> BoxFuture<()> {
         Box::pin(async {})

@@ -23,6 +23,7 @@ use crate::executor::{
 use crate::jobs::{JobFiles, Jobs, JournalResults, Logs, SharedJournal};
 use crate::journal::Batch;
 use crate::kernel::{Clock, Event, Kernel, Watchers};
+use crate::metrics::Metrics;
 use crate::sink::DiskSink;
 use crate::store::{Holder, Store};
 use crate::tools::Tools;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     /// Held while inputs are laid out or removed.
     pub(crate) staging: tokio::sync::Mutex<()>,
     pub(crate) samples: Semaphore,
+    pub(crate) metrics: Metrics,
     pub(crate) counters: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) trouble: Mutex<Option<String>>,
     pub(crate) stop: AtomicBool,

@@ -83,6 +83,9 @@ pub trait Transport: Send + Sync + 'static {
     /// Nodes that turned this one away may be dialled again at once: what the gate shows them has changed.
     fn forget_refusals(&self);
 
+    /// What it has seen until now.
+    fn counters(&self) -> &Counters;
+
     /// Sends what is queued for connected nodes, for two seconds at most, then says goodbye to
     /// everybody; nothing is sent or received after it.
     fn shutdown(&self) -> BoxFuture<()>;
@@ -154,6 +157,12 @@ pub enum FetchError {
 pub struct Counters {
     /// Frames handed to a connection.
     pub frames_sent: AtomicU64,
+    /// Bytes sent to nodes that were admitted, with everything around them, as datagrams.
+    pub bytes_sent: AtomicU64,
+    /// Bytes received from them.
+    pub bytes_received: AtomicU64,
+    /// Of both, those on connections that are over.
+    past: (AtomicU64, AtomicU64),
     /// Frames that arrived.
     pub frames_received: AtomicU64,
     /// Frames dropped: queue full, node not reachable, connection lost while sending, or too large.
@@ -172,6 +181,24 @@ pub struct Counters {
     pub turned_away_by_others: AtomicU64,
     /// Attempts that weren't made, since the node had turned this one away a short time ago.
     pub dials_spared: AtomicU64,
+}
+
+impl Counters {
+    /// A connection is over, on which so many bytes were sent and received.
+    fn is_over(&self, (sent, received): (u64, u64)) {
+        count(&self.past.0, sent);
+        count(&self.past.1, received);
+    }
+
+    fn traffic_of_the_past(&self) -> (u64, u64) {
+        (self.past.0.load(Ordering::Relaxed), self.past.1.load(Ordering::Relaxed))
+    }
+
+    /// So many bytes were sent and received until now, or a little more.
+    fn saw_traffic(&self, (sent, received): (u64, u64)) {
+        self.bytes_sent.fetch_max(sent, Ordering::Relaxed);
+        self.bytes_received.fetch_max(received, Ordering::Relaxed);
+    }
 }
 
 fn count(counter: &AtomicU64, n: u64) {

@@ -67,6 +67,36 @@ pub fn hostname() -> String {
     }
 }
 
+/// What this process takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Memory that is in use and not swapped out, in bytes.
+    pub resident_bytes: u64,
+    /// File descriptors that are open.
+    pub open_files: u64,
+    /// Processor time so far, in seconds.
+    pub cpu_s: f64,
+}
+
+/// What this process takes. What can't be told is 0.
+pub fn own_usage() -> Usage {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    // One of them is the folder's own.
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |files| files.count() as u64);
+    let cpu_micros = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
+        usage.user_time().num_microseconds() + usage.system_time().num_microseconds()
+    });
+    Usage {
+        resident_bytes: kib.unwrap_or(0) << 10,
+        open_files: open.saturating_sub(1),
+        cpu_s: cpu_micros as f64 / 1e6,
+    }
+}
+
 /// Space for ordinary users on the file system of `path`, in bytes.
 ///
 /// # Errors
@@ -116,6 +146,14 @@ mod tests {
         assert!(free_space(Path::new("/")).is_ok());
         assert!(free_space(Path::new("/no/such/folder")).is_err());
         load_milli();
+    }
+
+    #[test]
+    fn a_process_takes_memory_files_and_time() {
+        let usage = own_usage();
+        assert!(usage.resident_bytes > 100 << 10, "{usage:?}");
+        assert!((1..10_000).contains(&usage.open_files), "{usage:?}");
+        assert!(usage.cpu_s >= 0.0, "{usage:?}");
     }
 
     #[test]

@@ -318,6 +318,8 @@ async fn the_description_has_every_route() {
         })
         .collect();
     let expected = [
+        "get /healthz",
+        "get /metrics",
         "post /v1/down",
         "get /v1/jobs",
         "post /v1/jobs",
@@ -351,4 +353,50 @@ async fn the_description_has_every_route() {
         let name = reference.split('"').next().unwrap();
         assert!(schemas.get(name).is_some(), "{name}");
     }
+}
+
+/// Sends a request to the address for metrics and returns all that comes back.
+async fn scraped(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    in_time(stream.read_to_string(&mut reply)).await.unwrap();
+    reply
+}
+
+#[tokio::test]
+async fn the_address_for_metrics_serves_figures_and_health_and_nothing_else() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let fake = Arc::new(Fake::new());
+    let control: Arc<dyn Control> = fake.clone();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(async move {
+        let stopped = async { drop(stopped.await) };
+        outlast_api::serve_metrics(listener, control, stopped).await.unwrap();
+    });
+    let metrics = scraped(address, "GET /metrics").await;
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    assert!(metrics.contains("application/openmetrics-text; version=1.0.0"), "{metrics}");
+    assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    assert!(scraped(address, "GET /healthz").await.ends_with("ok\n"));
+    for request in
+        ["GET /v1/status", "GET /v1/jobs", "POST /v1/down", "POST /metrics", "GET /openapi.json"]
+    {
+        let reply = scraped(address, request).await;
+        assert!(reply.starts_with("HTTP/1.1 404"), "{request}: {reply}");
+    }
+    drop(stop);
+    in_time(task).await.unwrap();
+}
+
+#[tokio::test]
+async fn figures_are_on_the_control_socket_too() {
+    let served = served(Fake::new()).await;
+    assert_eq!(in_time(served.client.metrics()).await.unwrap(), "# EOF\n");
+    let health =
+        raw(served.dir.path(), b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await;
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
 }

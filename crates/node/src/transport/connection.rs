@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::admission::{self, Control};
 use super::frames::{self, Splitter};
 use super::iroh_transport::{Inner, lock};
-use super::peer::Peer;
+use super::peer::{Peer, traffic};
 use super::{TransportEvent, Violation, count};
 
 /// Frames are gathered into writes of about this size.
@@ -84,7 +84,9 @@ async fn live(
     if let Some(reason) = connection.close_reason().as_ref().and_then(admission::refusal) {
         inner.turned_away(&peer, reason).await;
     }
-    if !peer.remove(&connection) {
+    let others = peer.remove(&connection);
+    inner.counters.is_over(traffic(&connection));
+    if !others {
         inner.emit(TransportEvent::Down { node: peer.node }).await;
     }
 }

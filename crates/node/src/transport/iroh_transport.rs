@@ -201,11 +201,6 @@ impl IrohTransport {
         tokio::spawn(accept_loop(Arc::clone(&inner)));
         Ok(Self { inner })
     }
-
-    /// What it has seen.
-    pub fn counters(&self) -> &Counters {
-        &self.inner.counters
-    }
 }
 
 fn quic() -> QuicTransportConfig {
@@ -481,6 +476,18 @@ impl Transport for IrohTransport {
             lock(&peer.refusal).forget();
             peer.changed.notify_one();
         }
+    }
+
+    fn counters(&self) -> &Counters {
+        let counters = &self.inner.counters;
+        // First what is over: a connection that ends meanwhile is missed once, and never counted twice.
+        let mut seen = counters.traffic_of_the_past();
+        for peer in lock(&self.inner.peers).values() {
+            let (sent, received) = peer.traffic();
+            seen = (seen.0 + sent, seen.1 + received);
+        }
+        counters.saw_traffic(seen);
+        counters
     }
 
     fn shutdown(&self) -> BoxFuture<()> {

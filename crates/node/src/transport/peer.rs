@@ -28,6 +28,12 @@ pub(super) const ADDRESSES: usize = 16;
 /// Two nodes that dial each other at the same time need no longer than this.
 const SIMULTANEOUS: Duration = Duration::from_secs(2);
 
+/// Bytes sent and received on a connection, as datagrams.
+pub(super) fn traffic(connection: &Connection) -> (u64, u64) {
+    let stats = connection.stats();
+    (stats.udp_tx.bytes, stats.udp_rx.bytes)
+}
+
 /// Another node, and everything about it that is not a task's own.
 #[derive(Debug)]
 pub(super) struct Peer {
@@ -144,6 +150,15 @@ impl Peer {
         let dropped = self.clear();
         self.changed.notify_one();
         dropped
+    }
+
+    /// Bytes sent and received on its connections.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        let connections = lock(&self.connections);
+        connections
+            .iter()
+            .map(|(connection, _)| traffic(connection))
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
     /// Removes a connection; whether an open one is left.
