@@ -18,7 +18,8 @@ use super::template::{Template, is_name};
 use super::value::Kind;
 
 /// Variables that every command has: the program as it was typed, and the options that it was given.
-const ALWAYS: [(&str, Kind); 2] = [("program", Kind::Path), ("options", Kind::Words)];
+const ALWAYS: [(&str, Kind); 3] =
+    [("program", Kind::Path), ("options", Kind::Words), ("merge_options", Kind::Words)];
 
 /// Shells, whose scripts must not have placeholders.
 const SHELLS: [&str; 5] = ["sh", "bash", "dash", "ksh", "zsh"];
@@ -443,7 +444,7 @@ fn results(manifest: &Manifest, known: &Known, problems: &mut Problems<'_>) {
             known.inner(problems, &command.output);
             as_many(problems, &command.names, "names");
             command.names.iter().for_each(|name| apart(problems, name));
-            let scope = known.with([
+            let scope = known.with(manifest.split.of_whole()).with([
                 ("results".to_owned(), Kind::Words),
                 ("list".to_owned(), Kind::Path),
                 ("merged".to_owned(), Kind::Path),
@@ -453,7 +454,8 @@ fn results(manifest: &Manifest, known: &Known, problems: &mut Problems<'_>) {
             }
             shell(problems, &command.run);
             if let Some(line) = &command.list {
-                known.with([("result".to_owned(), Kind::Path)]).template(problems, line, false);
+                let result = [("result".to_owned(), Kind::Path)];
+                of_answer.with(result).template(problems, line, false);
             }
             let uses = |name| command.run.iter().any(|word| word.uses(name));
             if uses("list") != command.list.is_some() {

@@ -69,6 +69,7 @@ pub(super) fn merge(
         Merge::Archive { to, names } => {
             let path = word(manager, to)?;
             let named = named(manager, results, names)?;
+            let named: Vec<_> = named.into_iter().map(|(_, name, file)| (name, file)).collect();
             let mut parts = archive::tar(&named, results);
             sink.join(&path, &mut parts)?;
             Merged { files: vec![path], ..Merged::default() }
@@ -170,7 +171,7 @@ fn named(
     manager: &Manager,
     results: &dyn Results,
     names: &[Template],
-) -> Result<Vec<(String, OutFile)>, ResultError> {
+) -> Result<Vec<(CellId, String, OutFile)>, ResultError> {
     let mut named = Vec::new();
     let mut taken = BTreeSet::new();
     for cell in cells(manager) {
@@ -182,7 +183,7 @@ fn named(
             if !taken.insert(name.clone()) {
                 return Err(invalid(format!("two results would be written to {name}")));
             }
-            named.push((name, file.clone()));
+            named.push((cell, name, file.clone()));
         }
     }
     Ok(named)
@@ -195,10 +196,10 @@ fn files(
     to: &[Template],
 ) -> Result<Merged, ResultError> {
     let named = named(manager, results, to)?;
-    for (path, file) in &named {
+    for (_, path, file) in &named {
         sink.place(path, &file.content, file.executable)?;
     }
-    Ok(Merged { files: named.into_iter().map(|(path, _)| path).collect(), ..Merged::default() })
+    Ok(Merged { files: named.into_iter().map(|(_, path, _)| path).collect(), ..Merged::default() })
 }
 
 fn by_command(
@@ -209,12 +210,13 @@ fn by_command(
 ) -> Result<Merged, ResultError> {
     let named = named(manager, results, &command.names)?;
     let mut values = manager.opened.values.clone();
-    let names: Vec<String> = named.iter().map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> = named.iter().map(|(_, name, _)| name.clone()).collect();
     let mut files: Vec<(String, Content)> =
-        named.into_iter().map(|(name, file)| (name, file.content)).collect();
+        named.iter().map(|(_, name, file)| (name.clone(), file.content.clone())).collect();
     if let Some(line) = &command.list {
         let mut list = String::new();
-        for name in &names {
+        for (cell, name, _) in &named {
+            let mut values = manager.opened.values_of(&[*cell]);
             values.insert("result".to_owned(), Value::Text(name.clone()));
             list.push_str(&line.word(&values).map_err(invalid)?);
             list.push('\n');

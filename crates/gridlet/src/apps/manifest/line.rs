@@ -30,6 +30,7 @@ pub(super) fn read(manifest: &Manifest, args: &[String]) -> Line {
         manifest,
         values: Values::new(),
         options: Vec::new(),
+        merge: Vec::new(),
         positional: Vec::new(),
         whole: None,
     };
@@ -46,6 +47,8 @@ struct Reading<'a> {
     manifest: &'a Manifest,
     values: Values,
     options: Vec<String>,
+    /// Those for the merge's command.
+    merge: Vec<String>,
     positional: Vec<String>,
     whole: Option<String>,
 }
@@ -104,6 +107,8 @@ impl<'a> Reading<'a> {
         self.place()?;
         let options = std::mem::take(&mut self.options);
         self.values.insert("options".to_owned(), Value::Texts(options));
+        let merge = std::mem::take(&mut self.merge);
+        self.values.insert("merge_options".to_owned(), Value::Texts(merge));
         Ok(())
     }
 
@@ -143,7 +148,18 @@ impl<'a> Reading<'a> {
                     .then(|| Some(value.to_owned()))
             })
         };
-        exactly.or_else(equals).or_else(attached)
+        // `-metadata*`; the longest one knows best.
+        let begins = || {
+            let all = self.manifest.options.iter().flat_map(|option| {
+                option.names.iter().filter_map(move |name| {
+                    let start = name.text.strip_suffix('*')?;
+                    word.starts_with(start).then_some((start.len(), option, name.text.as_str()))
+                })
+            });
+            let (_, option, name) = all.max_by_key(|(length, _, _)| *length)?;
+            Some(Found { option, name, value: None })
+        };
+        exactly.or_else(equals).or_else(attached).or_else(begins)
     }
 
     /// `-ab` as `-a -b`, if both are flags.
@@ -179,8 +195,21 @@ impl<'a> Reading<'a> {
         value: Option<String>,
         written: &[String],
     ) -> Result<(), Line> {
-        let say = || option.say.clone().unwrap_or_else(|| format!("`{name}` can't be split"));
+        let typed = written.first().map_or(name, String::as_str);
+        let say = || match &option.say {
+            // Which of its names it was.
+            Some(say) if option.names.len() > 1 => format!("{say} (`{typed}`)"),
+            Some(say) => say.clone(),
+            None => format!("`{typed}` can't be split"),
+        };
+        if option.first && !(self.options.is_empty() && self.merge.is_empty()) {
+            let before = self.options.first().or(self.merge.first()).cloned().unwrap_or_default();
+            self.give_up(Effect::Whole, format!("`{before}` comes before `{name}`"))?;
+        }
         match option.effect {
+            Effect::Keep | Effect::Note if option.merge => {
+                self.merge.extend(written.iter().cloned());
+            }
             Effect::Keep | Effect::Note => self.options.extend(written.iter().cloned()),
             Effect::Drop => {}
             other => self.give_up(other, say())?,
@@ -217,6 +246,9 @@ impl<'a> Reading<'a> {
                 };
                 return Err(wrong(format!("expected {limit}, found {number}")));
             }
+        }
+        if variable.role == Role::Source && self.values.contains_key(&variable.name) {
+            return self.give_up(Effect::Whole, format!("`{what}` is given twice"));
         }
         if !variable.repeat {
             self.values.insert(variable.name.clone(), value);

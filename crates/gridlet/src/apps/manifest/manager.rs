@@ -6,7 +6,7 @@ use super::join;
 use super::judge::Judge;
 use super::model::{Covers, Manifest, SampleBy, Shows};
 use super::opened::Opened;
-use super::split::{Cells as _, Pieces, Rect};
+use super::split::{Cells as _, Cut as _, Pieces, Rect};
 use crate::apps::answer;
 use crate::picture::tile;
 use crate::{
@@ -74,6 +74,10 @@ impl Manager {
             |template: &super::template::Template| template.words(&values).unwrap_or_default();
         let word =
             |template: &super::template::Template| template.word(&values).unwrap_or_default();
+        let run = match opened.pieces.is_other(cells) {
+            true => manifest.split.other(),
+            false => &spec.run,
+        };
         let stdout = spec.stdout.as_ref().map(word);
         let harvest = |&cell: &CellId| {
             let own = if cells.len() > 1 { opened.values_of(&[cell]) } else { values.clone() };
@@ -99,7 +103,7 @@ impl Manager {
             program: opened
                 .run_program(manifest, &values)
                 .unwrap_or(Program::Installed(String::new())),
-            args: spec.run.iter().skip(1).flat_map(words).collect(),
+            args: run.iter().skip(1).flat_map(words).collect(),
             env,
             inputs: Needs::Only(needs.collect()),
             stdin: spec.stdin.as_ref().map(word),

@@ -66,6 +66,8 @@ pub(super) enum Role {
     List,
     /// Where the result goes.
     Output,
+    /// A file that the split itself reads, at the submitter. A command has just one.
+    Source,
 }
 
 /// How an option and its value are written.
@@ -122,6 +124,10 @@ pub(super) struct Opt {
     pub(super) flag: Option<String>,
     pub(super) forms: Forms,
     pub(super) effect: Effect,
+    /// It is passed on to the merge's command, not to a gridlet's.
+    pub(super) merge: bool,
+    /// What comes before it means something else: such a command isn't split.
+    pub(super) first: bool,
     pub(super) say: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use super::expr::Values;
 use super::line::{self, Line};
 use super::model::{Compare, DerivedFrom, Effect, Fallback, Manifest, Role, Variable};
 use super::probe;
-use super::split::{Cells as _, Cut as _, Opening, Pieces, usage};
+use super::split::{Cells as _, Cut as _, Opening, Pieces, Uncut, usage};
 use super::value::Value;
 use crate::apps::staging::{self, Staging};
 use crate::{
@@ -144,7 +144,12 @@ pub(super) fn open(
         covers: manifest.covers,
         cost: manifest.gridlet.cost.as_ref(),
     };
-    let plan = manifest.split.plan(&opening)?;
+    let plan = match manifest.split.try_plan(&opening) {
+        Ok(plan) => plan,
+        Err(Uncut::Whole(why)) => return Ok(Outcome::Whole(why)),
+        Err(Uncut::Wrong(error)) => return Err(error),
+    };
+    values.extend(plan.pieces.whole());
     let (mut inputs, more) = staging.finish()?;
     inputs.extend(plan.inputs);
     notes.extend(more.into_iter().chain(plan.notes));
@@ -238,7 +243,7 @@ fn inputs(
 ) -> Result<(), OpenError> {
     let Some(value) = values.get(&variable.name) else { return Ok(()) };
     let listed = match variable.role {
-        Role::Plain | Role::Output => return Ok(()),
+        Role::Plain | Role::Output | Role::Source => return Ok(()),
         Role::Input => value.words(),
         Role::List => {
             let path = value.word();

@@ -263,7 +263,7 @@ fn form(p: &mut Problems<'_>, reader: &mut Reader<'_, '_>, key: &'static str) ->
     })
 }
 
-fn pattern(p: &mut Problems<'_>, text: &Text) -> Option<Pattern> {
+pub(super) fn pattern(p: &mut Problems<'_>, text: &Text) -> Option<Pattern> {
     let built =
         regex::RegexBuilder::new(&text.text).size_limit(REGEX_BYTES).multi_line(true).build();
     match built {
@@ -285,8 +285,12 @@ fn pattern(p: &mut Problems<'_>, text: &Text) -> Option<Pattern> {
     }
 }
 
-const ROLES: [(&str, Role); 3] =
-    [("input", Role::Input), ("list", Role::List), ("output", Role::Output)];
+const ROLES: [(&str, Role); 4] = [
+    ("input", Role::Input),
+    ("list", Role::List),
+    ("output", Role::Output),
+    ("source", Role::Source),
+];
 
 /// What options and words have in common. `name`: of the variable if `as` doesn't say.
 fn variable(
@@ -442,6 +446,8 @@ fn option(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Opt> {
     if effect == Effect::Refuse && say.is_none() {
         p.add(&reader.span.clone(), "an option that is refused has to `say` why");
     }
+    let merge = reader.choice(p, "into", &[("gridlet", false), ("merge", true)]).unwrap_or(false);
+    let first = reader.boolean(p, "first");
     reader.finish(p);
     (!names.is_empty() && (value.is_some() || !has_value)).then_some(Opt {
         names,
@@ -449,6 +455,8 @@ fn option(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Opt> {
         flag,
         forms,
         effect,
+        merge,
+        first,
         say: say.map(|say| say.text),
     })
 }

@@ -12,6 +12,7 @@
 mod files;
 mod ranges;
 mod tiles;
+mod time;
 
 use std::ops::Range;
 
@@ -23,6 +24,7 @@ use super::diagnostic::Problems;
 use super::expr::{Expr, Scope, Values};
 use super::model::Covers;
 use super::reader::Reader;
+use super::template::Template;
 use super::value::Kind;
 use crate::{Gridlet, InputFile, OpenError, SourceFiles, SplitHint};
 
@@ -46,6 +48,8 @@ pub(super) enum Split {
     Files(files::Files),
     /// Rectangles of a picture.
     Tiles(Tiles),
+    /// A film, between key frames.
+    Time(Box<time::Time>),
 }
 
 /// What there is when a command is cut.
@@ -79,6 +83,16 @@ pub(super) enum Pieces {
     Files(files::Names),
     /// Rectangles.
     Tiles(tiles::Picture),
+    /// Parts of a film.
+    Time(time::Film),
+}
+
+/// Why there is no plan.
+pub(super) enum Uncut {
+    /// The command runs as it is, as one gridlet; why.
+    Whole(String),
+    /// The command can't be run.
+    Wrong(OpenError),
 }
 
 /// A way to cut.
@@ -107,6 +121,24 @@ pub(super) trait Cut {
     /// # Errors
     /// [`OpenError::Usage`] if the command asks for work that can't be cut.
     fn plan(&self, opening: &Opening<'_>) -> Result<Plan, OpenError>;
+
+    /// Cuts, or finds out that the work can't be cut.
+    ///
+    /// # Errors
+    /// What becomes of the command instead.
+    fn try_plan(&self, opening: &Opening<'_>) -> Result<Plan, Uncut> {
+        self.plan(opening).map_err(Uncut::Wrong)
+    }
+
+    /// Variables that the merge has besides the command's, known once the work is cut.
+    fn of_whole(&self) -> Vec<(String, Kind)> {
+        Vec::new()
+    }
+
+    /// What is run for [other](Cells::is_other) cells instead of `[gridlet] run`.
+    fn other(&self) -> &[Template] {
+        &[]
+    }
 }
 
 /// A way to know cells again.
@@ -124,21 +156,32 @@ pub(super) trait Cells {
     fn owned(&self) -> &[String] {
         &[]
     }
+
+    /// Whether these cells are of another kind, with a command of their own ([`Cut::other`]).
+    fn is_other(&self, _cells: &[CellId]) -> bool {
+        false
+    }
+
+    /// Values of [`Cut::of_whole`].
+    fn whole(&self) -> Values {
+        Values::new()
+    }
 }
 
 impl Split {
     /// Reads `[split]`.
     pub(super) fn read(problems: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Self> {
-        let choices = [("ranges", 0), ("files", 1), ("tiles", 2)];
+        let choices = [("ranges", 0), ("files", 1), ("tiles", 2), ("time", 3)];
         if !reader.has("by") {
-            let message = "[split] has no `by`, expected one of ranges, files, tiles";
+            let message = "[split] has no `by`, expected one of ranges, files, tiles, time";
             problems.add(&reader.span.clone(), message);
         }
         let by = reader.choice(problems, "by", &choices)?;
         let split = match by {
             0 => ranges::Ranges::read(problems, &mut reader).map(Self::Ranges),
             1 => files::Files::read(problems, &mut reader).map(Self::Files),
-            _ => Tiles::read(problems, &mut reader).map(Self::Tiles),
+            2 => Tiles::read(problems, &mut reader).map(Self::Tiles),
+            _ => time::Time::read(problems, &mut reader).map(|time| Self::Time(Box::new(time))),
         };
         reader.finish(problems);
         split
@@ -149,6 +192,7 @@ impl Split {
             Self::Ranges(ranges) => ranges,
             Self::Files(files) => files,
             Self::Tiles(tiles) => tiles,
+            Self::Time(time) => time.as_ref(),
         }
     }
 }
@@ -177,6 +221,18 @@ impl Cut for Split {
     fn plan(&self, opening: &Opening<'_>) -> Result<Plan, OpenError> {
         self.cut().plan(opening)
     }
+
+    fn try_plan(&self, opening: &Opening<'_>) -> Result<Plan, Uncut> {
+        self.cut().try_plan(opening)
+    }
+
+    fn of_whole(&self) -> Vec<(String, Kind)> {
+        self.cut().of_whole()
+    }
+
+    fn other(&self) -> &[Template] {
+        self.cut().other()
+    }
 }
 
 impl Pieces {
@@ -185,6 +241,7 @@ impl Pieces {
             Self::Ranges(numbers) => numbers,
             Self::Files(names) => names,
             Self::Tiles(picture) => picture,
+            Self::Time(film) => film,
         }
     }
 }
@@ -200,6 +257,14 @@ impl Cells for Pieces {
 
     fn owned(&self) -> &[String] {
         self.cells().owned()
+    }
+
+    fn is_other(&self, cells: &[CellId]) -> bool {
+        self.cells().is_other(cells)
+    }
+
+    fn whole(&self) -> Values {
+        self.cells().whole()
     }
 }
 

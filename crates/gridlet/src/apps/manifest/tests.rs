@@ -141,7 +141,7 @@ fn what_cant_be_split_runs_as_one_gridlet_and_says_why() {
     for (command, why) in [
         (
             "gzip -d a.txt.gz",
-            "gzip: only compressing into files is done file by file, so it runs as one gridlet",
+            "gzip: only compressing into files is done file by file (`-d`), so it runs as one gridlet",
         ),
         (
             "gzip --frob a.txt.gz",

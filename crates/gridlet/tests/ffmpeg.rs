@@ -1,0 +1,459 @@
+//! What the grid would do, with the real ffmpeg and a worker of a few lines: the joined film has to have the
+//! pictures, times and sound of the one that ffmpeg makes here.
+
+// A test fails by panicking, and says on standard error why it was skipped.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use outlast_gridlet::apps::registry;
+use outlast_gridlet::{
+    ApplicationManager, Blobs, CellOutput, Collect, CommandLine, Content, Needs, OutFile, Placed,
+    Program, Ran, Results, Sink, SourceFiles, SplitHint, Step, Tool,
+};
+use outlast_types::{CellId, Hash};
+use tempfile::TempDir;
+
+/// Twelve seconds of numbered pictures, and a tone.
+const FILM: &str = "-f lavfi -i testsrc2=s=160x90:r=25:d=12";
+const TONE: &str = "-f lavfi -i sine=f=440:d=12";
+
+/// Encodes without loss, so that pictures can be compared bit by bit.
+const LOSSLESS: &str = "-c:v libx264 -qp 0 -preset ultrafast -c:a aac";
+
+fn ffmpeg() -> bool {
+    let there = |program: &str| Command::new(program).arg("-version").output().is_ok();
+    let there = there("ffmpeg") && there("ffprobe");
+    if !there {
+        eprintln!("SKIPPED: ffmpeg is not installed");
+    }
+    there
+}
+
+/// The submitter's folder, the workers' and what is accepted.
+struct Grid {
+    root: TempDir,
+    accepted: BTreeMap<CellId, CellOutput>,
+    blobs: RefCell<BTreeMap<Hash, Vec<u8>>>,
+}
+
+fn run_in(folder: &Path, tool: &Tool) -> io::Result<Ran> {
+    let output = Command::new(&tool.program).args(&tool.args).current_dir(folder).output()?;
+    Ok(Ran {
+        exit: output.status.code().unwrap(),
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+impl SourceFiles for Grid {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.home().join(path))
+    }
+
+    fn is_file(&self, path: &str) -> bool {
+        self.home().join(path).is_file()
+    }
+
+    fn list(&self, _: &str) -> io::Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
+    fn has_program(&self, _: &str) -> bool {
+        true
+    }
+
+    fn run(&self, tool: &Tool) -> io::Result<Ran> {
+        run_in(&self.home(), tool)
+    }
+
+    fn scratch(&self) -> io::Result<String> {
+        let path = self.root.path().join("scratch");
+        fs::create_dir_all(&path)?;
+        Ok(path.to_str().unwrap().to_owned())
+    }
+}
+
+impl Blobs for Grid {
+    fn read(&self, hash: &Hash) -> io::Result<Vec<u8>> {
+        self.blobs.borrow().get(hash).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Results for Grid {
+    fn output(&self, cell: CellId) -> io::Result<Option<CellOutput>> {
+        Ok(self.accepted.get(&cell).cloned())
+    }
+}
+
+struct Folder<'a>(&'a Grid);
+
+impl Sink for Folder<'_> {
+    fn write(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn place(&mut self, path: &str, content: &Content, _: bool) -> io::Result<()> {
+        fs::write(self.0.home().join(path), self.0.bytes(content)?)
+    }
+
+    fn run(
+        &mut self,
+        files: &[(String, Content)],
+        tool: &Tool,
+        outputs: &[Placed],
+    ) -> io::Result<Ran> {
+        let folder = TempDir::new_in(self.0.root.path())?;
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap())?;
+            fs::write(path, self.0.bytes(content)?)?;
+        }
+        let ran = run_in(folder.path(), tool)?.ok(&tool.program)?;
+        assert_eq!(ran.stderr, "", "{:?}", tool.args);
+        for placed in outputs {
+            fs::copy(folder.path().join(&placed.from), self.0.home().join(&placed.to))?;
+        }
+        Ok(ran)
+    }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split_whitespace().collect()
+}
+
+impl Grid {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        let grid = Self { root, accepted: BTreeMap::new(), blobs: RefCell::default() };
+        fs::create_dir(grid.home()).unwrap();
+        grid
+    }
+
+    fn home(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
+    /// Runs a program here, and returns what it printed.
+    fn local(&self, program: &str, args: &[&str]) -> String {
+        let output = Command::new(program).args(args).current_dir(self.home()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{program} {args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Makes a file with ffmpeg.
+    fn make(&self, args: &str, name: &str) {
+        let start = ["-v", "error", "-nostdin", "-y"];
+        self.local("ffmpeg", &[&start[..], &words(args), &[name]].concat());
+    }
+
+    /// A command of the user's, as an argument list.
+    fn command(&self, input: &str, options: &[&str], output: &str) -> CommandLine {
+        let argv = [&["ffmpeg", "-i", input], options, &[output]].concat();
+        let argv = argv.into_iter().map(str::to_owned).collect();
+        CommandLine { argv, ..CommandLine::default() }
+    }
+
+    fn open(&self, command: &CommandLine, gridlets: u32) -> Arc<dyn ApplicationManager> {
+        let registry = registry();
+        let application = registry.choose(None, command).unwrap();
+        let hint = SplitHint { slots: 1, gridlets: Some(gridlets) };
+        let manager = application.open(command, self, hint).unwrap();
+        // Whatever a manager does, it does so after a restart.
+        let restored = registry.get(manager.restorer()).unwrap().restore(&manager.state()).unwrap();
+        assert_eq!(restored.state(), manager.state());
+        restored
+    }
+
+    /// Runs a step in a folder of its own, as a worker does.
+    fn run_step(&self, manager: &dyn ApplicationManager, step: &Step) -> Vec<CellOutput> {
+        let folder = TempDir::new_in(self.root.path()).unwrap();
+        let folder = folder.path();
+        let needed = |name: &String| match &step.inputs {
+            Needs::All => true,
+            Needs::Only(names) => names.contains(name),
+        };
+        for input in manager.inputs().iter().filter(|input| needed(&input.name)) {
+            let path = folder.join(&input.name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let source = fs::canonicalize(self.home().join(&input.source)).unwrap();
+            std::os::unix::fs::symlink(source, path).unwrap();
+        }
+        let Program::Installed(program) = &step.program else { panic!("{step:?}") };
+        let tool = Tool { program: program.clone(), args: step.args.clone(), timeout_s: 0 };
+        let ran = run_in(folder, &tool).unwrap();
+        assert_eq!(ran.exit, 0, "{:?}\n{}", step.args, ran.stderr);
+        let file = |collect: &Collect| {
+            let (path, name) = match collect {
+                Collect::File { path, name, .. } => (path, name),
+                other => panic!("{other:?}"),
+            };
+            let bytes = fs::read(folder.join(path)).unwrap();
+            let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
+            self.blobs.borrow_mut().insert(hash, bytes);
+            let content = Content::Blob { hash, length };
+            OutFile { name: name.clone(), executable: false, content }
+        };
+        let answer = |harvest: &outlast_gridlet::Harvest| CellOutput {
+            cell: harvest.cell,
+            exit: 0,
+            files: harvest.collect.iter().map(file).collect(),
+        };
+        step.harvest.iter().map(answer).collect()
+    }
+
+    /// Does all of a job.
+    fn run_job(&mut self, manager: &dyn ApplicationManager) {
+        self.accepted.clear();
+        for gridlet in manager.gridlets() {
+            let cells: Vec<CellId> = manager.grid().cells_in(&gridlet.cells).collect();
+            for step in manager.recipe(gridlet, &cells).steps {
+                for output in self.run_step(manager, &step) {
+                    manager.check(&output, self).unwrap();
+                    self.accepted.insert(output.cell, output);
+                }
+            }
+        }
+        manager.merge(self, &mut Folder(self)).unwrap();
+    }
+
+    /// Times in seconds and hashes of the pictures of a film, which has to play without a complaint.
+    fn pictures(&self, film: &str) -> Vec<(f64, String)> {
+        let args = "-map 0:v:0 -fps_mode passthrough -enc_time_base -1 -f framemd5 -";
+        let start = ["-v", "error", "-xerror", "-nostdin", "-copyts", "-i", film];
+        let output = Command::new("ffmpeg")
+            .args([&start[..], &words(args)].concat())
+            .current_dir(self.home())
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{film} plays");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let base = text.lines().find_map(|line| line.strip_prefix("#tb 0: ")).unwrap();
+        let (num, den) = base.split_once('/').unwrap();
+        let tick = num.parse::<f64>().unwrap() / den.parse::<f64>().unwrap();
+        let picture = |line: &str| {
+            let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+            (fields[2].parse::<f64>().unwrap() * tick, fields[5].to_owned())
+        };
+        text.lines().filter(|line| !line.starts_with('#')).map(picture).collect()
+    }
+
+    /// The sound of each stream, decoded, as a hash; and its start.
+    fn sound(&self, film: &str) -> Vec<String> {
+        let starts = self.local(
+            "ffprobe",
+            &[
+                "-v",
+                "error",
+                "-select_streams",
+                "a",
+                "-show_entries",
+                "stream=start_time",
+                "-of",
+                "csv=p=0",
+                film,
+            ],
+        );
+        let starts: Vec<String> = starts.lines().map(str::to_owned).collect();
+        let hash = |(k, start): (usize, &String)| {
+            let map = format!("0:a:{k}");
+            let hash =
+                self.local("ffmpeg", &["-v", "error", "-i", film, "-map", &map, "-f", "md5", "-"]);
+            format!("{start} {hash}")
+        };
+        starts.iter().enumerate().map(hash).collect()
+    }
+
+    fn streams(&self, film: &str) -> String {
+        let entries =
+            "stream=codec_name,width,height,r_frame_rate:stream_tags=language:format_tags=title";
+        self.local("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "compact", film])
+    }
+
+    /// Encodes on the grid and here, and compares. Returns the number of parts.
+    fn compare(&mut self, input: &str, options: &str, ext: &str, gridlets: u32) -> usize {
+        let output = format!("joined.{ext}");
+        let manager = self.open(&self.command(input, &words(options), &output), gridlets);
+        assert_eq!(manager.app(), "ffmpeg", "{:?}", manager.notes());
+        self.run_job(manager.as_ref());
+        let local = format!("local.{ext}");
+        let start = ["-v", "error", "-nostdin", "-y", "-i", input];
+        let threads = ["-threads", "1"];
+        self.local("ffmpeg", &[&start[..], &words(options), &threads, &[&local]].concat());
+        let (here, there) = (self.pictures(&local), self.pictures(&output));
+        assert_eq!(there.len(), here.len(), "pictures");
+        for (k, (here, there)) in here.iter().zip(&there).enumerate() {
+            assert_eq!(there.1, here.1, "picture {k}");
+            assert!((there.0 - here.0).abs() <= 0.001, "picture {k} at {} not {}", there.0, here.0);
+        }
+        assert_eq!(self.sound(&output), self.sound(&local));
+        assert_eq!(self.streams(&output), self.streams(&local));
+        manager.grid().cells() as usize
+    }
+
+    /// Why a command isn't split.
+    fn whole(&self, input: &str, options: &str, output: &str) -> String {
+        let manager = self.open(&self.command(input, &words(options), output), 4);
+        assert_eq!(manager.app(), "command");
+        assert_eq!(manager.gridlets().len(), 1);
+        manager.notes().join("; ")
+    }
+}
+
+macro_rules! compares {
+    ($($name:ident: $make:expr, $input:literal, $ext:literal => $cells:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            if ffmpeg() {
+                let mut grid = Grid::new();
+                grid.make(&$make.replace("FILM", FILM).replace("TONE", TONE), $input);
+                assert_eq!(grid.compare($input, LOSSLESS, $ext, 4), $cells);
+            }
+        }
+    )*};
+}
+
+compares! {
+    closed_groups: "FILM TONE -c:v libx264 -g 50 -bf 3 -c:a aac", "a.mp4", "mp4" => 5;
+    closed_groups_to_matroska: "FILM TONE -c:v libx264 -g 50 -bf 3 -c:a aac", "a.mp4", "mkv" => 5;
+    open_groups_of_h264: "FILM TONE -c:v libx264 -g 25 -bf 3 -x264-params open-gop=1 -c:a aac", "a.mp4", "mp4" => 5;
+    open_groups_of_h265: "FILM TONE -c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:pools=1 -c:a aac", "a.mkv", "mkv" => 5;
+    open_groups_of_mpeg2_that_starts_late: "FILM TONE -c:v mpeg2video -g 15 -bf 2 -c:a mp2", "a.ts", "mp4" => 5;
+    times_with_a_gap_at_the_start: "FILM TONE -c:v libx264 -g 50 -c:a aac -output_ts_offset 3.7", "a.ts", "mp4" => 5;
+    milliseconds_of_matroska_at_29_97: "-f lavfi -i testsrc2=s=160x90:r=30000/1001:d=12 TONE -c:v libx264 -g 60 -c:a aac", "a.mkv", "mp4" => 5;
+    uneven_times_to_matroska: "FILM TONE -vf select='not(mod(n,3))+lt(mod(n,50),20)' -fps_mode vfr -c:v libx264 -g 30 -c:a aac", "a.mkv", "mkv" => 4;
+    two_sounds_of_webm: "FILM TONE -f lavfi -i sine=f=880:d=12 -map 0 -map 1 -map 2 -c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 0 -g 50 -c:a libopus", "a.webm", "mkv" => 5;
+    no_sound: "FILM -c:v libx264 -g 50 -metadata title=Numbers", "a.mp4", "mp4" => 4;
+    pictures_without_times_of_their_own: "FILM TONE -c:v mpeg4 -g 50 -bf 2 -c:a mp3", "a.avi", "mkv" => 5;
+}
+
+#[test]
+fn options_of_the_user_reach_the_right_command() {
+    if !ffmpeg() {
+        return;
+    }
+    let mut grid = Grid::new();
+    let film = format!(
+        "{FILM} {TONE} -metadata:s:a:0 language=fra -metadata title=Numbers -c:v libx264 -g 50 -c:a aac"
+    );
+    // A name with everything that a shell or a list of files could take amiss.
+    let name = "it's a \"film\" [1] %d.mp4";
+    grid.make(&film, name);
+    let options = format!(
+        "{LOSSLESS} -b:a 64k -vf scale=80:-2,eq=contrast=1.2 -movflags +faststart -map 0:v -map 0:a"
+    );
+    assert_eq!(grid.compare(name, &options, "mp4", 3), 4);
+    let bytes = fs::read(grid.home().join("joined.mp4")).unwrap();
+    let at = |tag: &[u8]| bytes.windows(4).position(|word| word == tag).unwrap();
+    assert!(at(b"moov") < at(b"mdat"), "it starts fast");
+}
+
+#[test]
+fn pictures_that_players_turn_are_turned() {
+    if !ffmpeg() {
+        return;
+    }
+    let mut grid = Grid::new();
+    grid.make(&format!("{FILM} -c:v libx264 -g 50"), "flat.mp4");
+    for degrees in ["90", "180", "270"] {
+        grid.make(&format!("-i flat.mp4 -c copy -metadata:s:v rotate={degrees}"), "turned.mp4");
+        assert_eq!(grid.compare("turned.mp4", LOSSLESS, "mp4", 2), 2);
+    }
+}
+
+#[test]
+fn the_same_part_gives_the_same_bytes_whatever_encodes_it() {
+    if !ffmpeg() {
+        return;
+    }
+    let grid = Grid::new();
+    grid.make(&format!("{FILM} {TONE} -c:v libx264 -g 50 -c:a aac"), "a.mp4");
+    for options in [
+        "-c:v libx264 -b:v 200k -threads 4",
+        "-c:v libx265 -preset ultrafast",
+        "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -row-mt 1 -c:a libopus",
+    ] {
+        let manager = grid.open(&grid.command("a.mp4", &words(options), "b.mkv"), 2);
+        for gridlet in manager.gridlets() {
+            let cells: Vec<CellId> = manager.grid().cells_in(&gridlet.cells).collect();
+            for step in manager.recipe(gridlet, &cells).steps {
+                let once = grid.run_step(manager.as_ref(), &step);
+                let twice = grid.run_step(manager.as_ref(), &step);
+                assert!(manager.agree(&once[0], &twice[0], &grid).unwrap(), "{:?}", step.args);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_cut_runs_as_a_whole_and_says_why() {
+    if !ffmpeg() {
+        return;
+    }
+    let grid = Grid::new();
+    grid.make(&format!("{FILM} {TONE} -c:v libx264 -g 50 -c:a aac"), "a.mp4");
+    let uneven = "-vf select='not(mod(n,3))+lt(mod(n,50),20)' -fps_mode vfr -c:v libx264 -g 40";
+    grid.make(&format!("{FILM} {uneven}"), "uneven.mp4");
+    grid.make(
+        &format!("{FILM} -c:v libx264 -g 1000 -keyint_min 1000 -sc_threshold 0"),
+        "one-key.mp4",
+    );
+    grid.make("-f lavfi -i testsrc2=s=160x90 -frames:v 1 -c:v libx264", "single.mp4");
+    grid.make(&format!("{TONE} -c:a aac"), "sound.m4a");
+    grid.make(&format!("{FILM} -i a.mp4 -map 0:v -map 1:v -c:v libx264 -g 50"), "two.mkv");
+    fs::write(grid.home().join("empty.mp4"), "").unwrap();
+    let start = fs::read(grid.home().join("a.mp4")).unwrap();
+    fs::write(grid.home().join("broken.mp4"), &start[..20_000]).unwrap();
+    for (input, options, output, why) in [
+        ("a.mp4", "-ss 2", "b.mp4", "only a part of the film is wanted"),
+        ("a.mp4", "-r 30", "b.mp4", "a change of the rate"),
+        ("a.mp4", "-c copy", "b.mp4", "only copied"),
+        ("a.mp4", "-c:v copy", "b.mp4", "only copied"),
+        ("a.mp4", "-pass 2 -b:v 100k", "b.mp4", "two passes"),
+        ("a.mp4", "-vf fps=10", "b.mp4", "the filter `fps`"),
+        ("a.mp4", "-vf drawbox=enable='lt(n,9)'", "b.mp4", "uses `n`"),
+        ("a.mp4", "-filter_complex [0:v]scale=80:-2[v] -map [v]", "b.mp4", "graph"),
+        ("a.mp4", "-vn", "b.mp4", "`-vn`"),
+        ("a.mp4", "-map 0:a -map 0:v", "b.mp4", "`-map 0:a` was given"),
+        ("a.mp4", "-i sound.m4a", "b.mp4", "`-i` is given twice"),
+        ("a.mp4", "", "b.avi", "parts of a `avi` file"),
+        ("a.mp4", "-f matroska", "b.mp4", "the container `matroska`"),
+        ("a.mp4", "b.mkv", "b.mp4", "isn't expected"),
+        ("uneven.mp4", "", "b.mp4", "uneven times"),
+        ("one-key.mp4", "", "b.mp4", "no key frame but the first"),
+        ("single.mp4", "", "b.mp4", "no key frame but the first"),
+        ("sound.m4a", "", "b.mp4", "no moving pictures"),
+        ("two.mkv", "", "b.mp4", "several video streams"),
+        ("empty.mp4", "", "b.mp4", "it can't be read"),
+        ("broken.mp4", "", "b.mp4", "it can't be read"),
+        ("none.mp4", "", "b.mp4", "is no file"),
+        ("a.mp4", "-c:a no-such-codec", "b.mp4", "can't be encoded apart"),
+    ] {
+        let notes = grid.whole(input, options, output);
+        assert!(notes.contains(why), "{input} {options} {output}: {notes}");
+    }
+    let mut before = grid.command("a.mp4", &[], "b.mp4");
+    before.argv.splice(1..1, ["-c:v", "h264"].map(str::to_owned));
+    let manager = grid.open(&before, 4);
+    assert!(manager.notes()[0].contains("`-c:v` comes before `-i`"), "{:?}", manager.notes());
+}
+
+#[test]
+fn uneven_times_are_kept_if_the_user_says_so() {
+    if !ffmpeg() {
+        return;
+    }
+    let mut grid = Grid::new();
+    let uneven = "-vf select='not(mod(n,3))+lt(mod(n,50),20)' -fps_mode vfr -c:v libx264 -g 40";
+    grid.make(&format!("{FILM} {TONE} {uneven} -c:a aac"), "a.mp4");
+    let options = format!("{LOSSLESS} -fps_mode vfr");
+    assert_eq!(grid.compare("a.mp4", &options, "mp4", 3), 4);
+}
