@@ -20,8 +20,11 @@ pub struct NodeStatus {
     pub version: String,
     /// What others give to `--join`: its key and addresses.
     pub ticket: String,
-    /// Where it can be reached.
+    /// Where it listens.
     pub addresses: Vec<String>,
+    /// How others reach it.
+    #[serde(default)]
+    pub reach: Reach,
     /// How long it has been running.
     pub uptime_s: f64,
     /// Gridlets that it runs at a time.
@@ -38,6 +41,39 @@ pub struct NodeStatus {
     pub data_dir: String,
     /// What it counted: frames dropped, leases expired …
     pub counters: BTreeMap<String, u64>,
+}
+
+/// How others reach a node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Reach {
+    /// Under which addresses others see it; what most of them say comes first.
+    pub observed: Vec<Observed>,
+    /// Its relays.
+    pub relays: Vec<Relay>,
+    /// Whether nodes of the LAN find it, and what to do if they don't.
+    pub lan: String,
+}
+
+/// How some nodes see another one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Observed {
+    /// The address; absent: through a relay.
+    pub address: Option<String>,
+    /// How many nodes say so.
+    pub nodes: u32,
+    /// Since the last of them said so.
+    pub seconds_ago: f64,
+}
+
+/// A relay, as a node sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Relay {
+    /// Its address.
+    pub url: String,
+    /// Whether the node is reached there.
+    pub connected: bool,
+    /// Why not, if that is known.
+    pub trouble: Option<String>,
 }
 
 /// What this node thinks of another one's presence.

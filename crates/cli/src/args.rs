@@ -106,6 +106,12 @@ pub struct UpArgs {
     /// Ticket of a node to join; may be given several times
     #[arg(long, env = "OUTLAST_JOIN", value_name = "TICKET", value_delimiter = ',')]
     pub join: Vec<String>,
+    /// Relay of yours for nodes that don't reach each other directly; may be given several times
+    #[arg(long = "relay", env = "OUTLAST_RELAY", value_name = "URL", value_delimiter = ',')]
+    pub relays: Vec<String>,
+    /// Neither look for nodes on the LAN nor let them find this one
+    #[arg(long)]
+    pub no_lan: bool,
     /// Gridlets to run at a time; 0: none for others [default: one per core]
     #[arg(long, env = "OUTLAST_SLOTS", value_name = "N")]
     pub slots: Option<u32>,

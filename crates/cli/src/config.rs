@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use outlast_node::config::{Config, ConfigError, Options, default_data_dir};
+use outlast_node::config::{Config, ConfigError, NetworkOptions, Options, default_data_dir};
 
 use crate::args::{Global, UpArgs};
 use crate::exit::Failure;
@@ -79,6 +79,10 @@ pub fn for_up(data_dir: PathBuf, cwd: &Path, args: UpArgs) -> Result<Config, Fai
         join: Some(args.join).filter(|join| !join.is_empty()),
         slots: args.slots,
         name: args.name,
+        network: NetworkOptions {
+            relays: Some(args.relays).filter(|relays| !relays.is_empty()),
+            lan: args.no_lan.then_some(false),
+        },
         ..Options::default()
     };
     flags.over(file).resolve(|_| None).map_err(refused)

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 use outlast_api::types::{
-    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Schedule, WrongAnswer,
+    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Observed, Reach, Relay,
+    Schedule, WrongAnswer,
 };
 
 use crate::human;
@@ -206,7 +207,10 @@ pub fn status(status: &NodeStatus) -> String {
             ("slots", format!("{} of {} in use", status.busy, status.slots)),
             ("jobs", format!("{} running", status.running_jobs)),
             ("grid", human::count(status.members.into(), "other node")),
-            ("addresses", status.addresses.join(" ")),
+            ("listens", status.addresses.join(" ")),
+            ("reached", reached(&status.reach)),
+            ("relay", relays(&status.reach)),
+            ("LAN", status.reach.lan.clone()),
             ("data", status.data_dir.clone()),
             ("ticket", status.ticket.clone()),
         ],
@@ -219,6 +223,30 @@ pub fn status(status: &NodeStatus) -> String {
         }
     }
     text
+}
+
+/// How others see a node, a line for each address.
+fn reached(reach: &Reach) -> String {
+    if reach.observed.is_empty() {
+        return "nobody has seen this node yet".to_owned();
+    }
+    let line = |observed: &Observed| {
+        let way = observed.address.as_deref().unwrap_or("through a relay");
+        format!("{way}, seen by {}", human::count(observed.nodes.into(), "node"))
+    };
+    reach.observed.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn relays(reach: &Reach) -> String {
+    let line = |relay: &Relay| match (&relay.trouble, relay.connected) {
+        (_, true) => format!("{}, connected", relay.url),
+        (Some(trouble), false) => format!("{}, not reached: {trouble}", relay.url),
+        (None, false) => format!("{}, not reached", relay.url),
+    };
+    if reach.relays.is_empty() {
+        return "none".to_owned();
+    }
+    reach.relays.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A node's name and the beginning of its key; the name alone proves nothing.

@@ -140,6 +140,23 @@ pub(crate) fn node_row() -> NodeRow {
     }
 }
 
+fn reach() -> Reach {
+    let seen = |address: Option<&str>, nodes| Observed {
+        address: address.map(str::to_owned),
+        nodes,
+        seconds_ago: 2.0,
+    };
+    Reach {
+        observed: vec![seen(Some("10.0.0.5:7771"), 3), seen(None, 1)],
+        relays: vec![Relay {
+            url: "http://10.0.0.1:3340".to_owned(),
+            connected: false,
+            trouble: Some("connection refused".to_owned()),
+        }],
+        lan: "announced; 2 nodes were found".to_owned(),
+    }
+}
+
 pub(crate) fn status() -> NodeStatus {
     NodeStatus {
         id: "0123".repeat(16),
@@ -147,6 +164,7 @@ pub(crate) fn status() -> NodeStatus {
         version: "0.1.0".to_owned(),
         ticket: "a-ticket".to_owned(),
         addresses: vec!["127.0.0.1:4711".to_owned()],
+        reach: reach(),
         uptime_s: 185.0,
         slots: 2,
         busy: 1,

@@ -67,7 +67,7 @@ fn node(index: usize) -> NodeId {
 }
 
 fn card(index: usize) -> Card {
-    Card { node: node(index), addresses: Vec::new(), incarnation: 1 }
+    Card { node: node(index), addresses: Vec::new(), relay: None, incarnation: 1 }
 }
 
 impl World {

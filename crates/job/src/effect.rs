@@ -125,6 +125,15 @@ pub enum Input {
     ConnectionLost(NodeId),
     /// Get in touch with these.
     Join(Vec<outlast_overlay::Card>),
+    /// Nodes that were found near by; whether they are worth it only they can say.
+    Found(Vec<outlast_overlay::Card>),
+    /// How this node is reached from now on.
+    Place {
+        /// Its addresses.
+        addresses: Vec<SocketAddr>,
+        /// The relay that it listens at.
+        relay: Option<String>,
+    },
     /// What this node has to offer, apart from the free slots, which the peer knows.
     Offer(Ad),
     /// A new job. Its inputs are in the blob store, its record is written.
@@ -218,6 +227,8 @@ pub enum Effect {
         node: NodeId,
         /// Its addresses.
         addresses: Vec<SocketAddr>,
+        /// The relay that it listens at.
+        relay: Option<String>,
     },
     /// Append to a job's journal.
     Journal {

@@ -237,6 +237,12 @@ impl Peer {
             Input::Join(contacts) => {
                 self.overlay(now, out, |m, now, out| m.join(now, contacts, out));
             }
+            Input::Found(cards) => {
+                self.overlay(now, out, |m, now, out| m.found(now, cards, out));
+            }
+            Input::Place { addresses, relay } => {
+                self.overlay(now, out, |m, _, out| m.set_place(addresses, relay, out));
+            }
             Input::Offer(offer) => {
                 self.worker.set_slots(offer.slots);
                 self.offer = offer;
@@ -388,8 +394,8 @@ impl Peer {
                 outlast_overlay::Effect::Send { to, message } => {
                     out.push(Effect::Send { to, message: Message::Overlay(message) });
                 }
-                outlast_overlay::Effect::Learn { node, addresses } => {
-                    out.push(Effect::Learn { node, addresses });
+                outlast_overlay::Effect::Learn { node, addresses, relay } => {
+                    out.push(Effect::Learn { node, addresses, relay });
                 }
                 outlast_overlay::Effect::Up { .. } | outlast_overlay::Effect::AdChanged { .. } => {
                     news = true;

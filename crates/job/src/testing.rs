@@ -145,7 +145,7 @@ impl Driver {
 
     fn set_up(slots: u32, ledger: Ledger, settings: Settings) -> Self {
         let now = Time::from_micros(1_000_000);
-        let card = Card { node: ME, addresses: Vec::new(), incarnation: 1 };
+        let card = Card { node: ME, addresses: Vec::new(), relay: None, incarnation: 1 };
         let offer = Ad { slots, ..Ad::default() };
         let overlay = outlast_overlay::Settings::default();
         let mut peer = Peer::new(card, offer, settings, overlay, Box::new(Flops), ledger, now);
@@ -169,7 +169,7 @@ impl Driver {
     /// A worker with one slot introduces itself.
     pub(crate) fn meet(&mut self, node: NodeId) -> Vec<Effect> {
         let ad = Ad { slots: 1, free: 1, ..Ad::default() };
-        let me = Introduction { addresses: Vec::new(), incarnation: 1, ad };
+        let me = Introduction { addresses: Vec::new(), relay: None, incarnation: 1, ad };
         self.hear(node, Message::Overlay(outlast_overlay::Message::Hello { me, cards: false }))
     }
 

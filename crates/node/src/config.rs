@@ -5,6 +5,7 @@
 //! resolved once, into a [`Config`] that has been checked.
 
 mod limits;
+mod network;
 mod size;
 mod times;
 
@@ -17,6 +18,7 @@ use outlast_types::{Ticket, TicketError};
 use serde::Deserialize;
 
 pub use limits::{Limits, StageLimits};
+pub use network::{Network, NetworkOptions, RELAYS};
 pub use size::{Size, Storage, parse_size, size_text};
 pub use times::{JobTimes, MembershipTimes, Span, parse_duration};
 
@@ -47,6 +49,8 @@ pub struct Options {
     pub slots: Option<u32>,
     /// A name for people.
     pub name: Option<String>,
+    /// How it is reached, besides its addresses.
+    pub network: NetworkOptions,
     /// The pace of the job protocol.
     pub job: JobTimes,
     /// The pace of membership.
@@ -70,6 +74,8 @@ pub struct Config {
     pub slots: Option<u32>,
     /// A name for people; `None`: the host's.
     pub name: Option<String>,
+    /// How it is reached, besides its addresses.
+    pub network: Network,
     /// Times and bounds of the job protocol.
     pub job: outlast_job::Settings,
     /// Times of membership.
@@ -121,6 +127,12 @@ pub enum ConfigError {
         /// What is wrong with it.
         source: TicketError,
     },
+    /// One of the relays.
+    #[error("relays: expected an address such as http://relay.example:3340, found `{relay}`")]
+    Relay {
+        /// As given.
+        relay: String,
+    },
     /// A number or length out of range.
     #[error("{name}: expected at most {limit}, found {found}")]
     TooMuch {
@@ -168,6 +180,7 @@ impl Options {
             join: self.join.or(below.join),
             slots: self.slots.or(below.slots),
             name: self.name.or(below.name),
+            network: self.network.over(below.network),
             job: self.job.over(below.job),
             membership: self.membership.over(below.membership),
             storage: self.storage.over(below.storage),
@@ -195,6 +208,7 @@ impl Options {
         let ticket = |ticket: String| {
             ticket.parse().map_err(|source| ConfigError::Ticket { ticket, source })
         };
+        let network = self.network.resolve()?;
         let (mut job, membership) = (self.job.resolve()?, self.membership.resolve()?);
         let (quotas, stage) = self.limits.resolve();
         if quotas.run_time < Duration::from_secs(1) {
@@ -209,6 +223,7 @@ impl Options {
             join: join.into_iter().map(ticket).collect::<Result<_, _>>()?,
             slots: self.slots,
             name: self.name.filter(|name| !name.is_empty()),
+            network,
             job,
             membership,
             cache: self.storage.cache.map(|size| size.0),

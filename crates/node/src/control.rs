@@ -170,6 +170,7 @@ impl Control for Node {
                 version: ad.version,
                 ticket: self.ticket().to_string(),
                 addresses: self.addresses().iter().map(ToString::to_string).collect(),
+                reach: crate::view::reach(self.reach()),
                 uptime_s: self.started.elapsed().as_secs_f64(),
                 slots: ad.slots,
                 busy: busy as u32,
@@ -331,7 +332,8 @@ impl Control for Node {
             let ticket: outlast_types::Ticket = ticket
                 .parse()
                 .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
-            let contact = Card { node: ticket.node, addresses: ticket.addresses, incarnation: 0 };
+            let outlast_types::Ticket { node, addresses, relay } = ticket;
+            let contact = Card { node, addresses, relay, incarnation: 0 };
             self.shared.kernel.send(Event::Input(Input::Join(vec![contact]))).await;
             Ok(())
         })

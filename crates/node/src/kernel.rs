@@ -27,7 +27,7 @@ use crate::jobs::{JobFiles, JobRecord, encode_output};
 use crate::journal::{Batch, JournalError};
 use crate::shared::Shared;
 use crate::store::Holder;
-use crate::transport::TransportEvent;
+use crate::transport::{Place, TransportEvent};
 
 /// Events that wait for the kernel. Frames stop being read from the network when it is full.
 pub(crate) const EVENTS: usize = 4096;
@@ -43,6 +43,12 @@ const ENDED_JOBS: usize = 200;
 
 /// How often it is looked whether what is remembered of members is still true.
 const REMEMBER_EVERY: Duration = Duration::from_secs(5);
+
+/// A member, as it is remembered: where it is, and its relay.
+pub(crate) type Remembered = (NodeId, Vec<SocketAddr>, Option<String>);
+
+/// Under which they are kept in the journal. An earlier form was `members`.
+pub(crate) const MEMBERS_KEY: &str = "places";
 
 /// Members that are remembered across a restart.
 const REMEMBERED: usize = 64;
@@ -110,7 +116,7 @@ pub(crate) struct Loop {
     /// Of ended jobs, oldest first, to know which to forget.
     pub(crate) ended: std::collections::VecDeque<JobId>,
     pub(crate) versions: BTreeMap<JobId, (u64, bool)>,
-    pub(crate) remembered: Vec<(NodeId, Vec<SocketAddr>)>,
+    pub(crate) remembered: Vec<Remembered>,
     pub(crate) remembered_at: Time,
 }
 
@@ -224,6 +230,13 @@ impl Loop {
                     }
                 }
             }
+            TransportEvent::Moved(Place { addresses, relay }) => {
+                self.peer.handle(now, Input::Place { addresses, relay }, effects);
+            }
+            TransportEvent::Found { node, addresses } => {
+                let card = outlast_overlay::Card { node, addresses, relay: None, incarnation: 0 };
+                self.peer.handle(now, Input::Found(vec![card]), effects);
+            }
             TransportEvent::Refused { node, by_us: true, reason } => {
                 warn!(node = %node.short(), "turned a node away: {reason}");
             }
@@ -265,20 +278,20 @@ impl Loop {
             return;
         }
         self.remembered_at = now;
-        let mut cards: Vec<(NodeId, Vec<SocketAddr>)> = self
+        let mut cards: Vec<Remembered> = self
             .peer
             .membership()
             .cards()
             .into_iter()
             .filter(|card| card.node != self.peer.me())
-            .map(|card| (card.node, card.addresses))
+            .map(|card| (card.node, card.addresses, card.relay))
             .collect();
         cards.truncate(REMEMBERED);
         if cards == self.remembered {
             return;
         }
         if let Ok(bytes) = wire::encode(&cards, limits::FRAME_BYTES) {
-            batch.put_meta("members", bytes);
+            batch.put_meta(MEMBERS_KEY, bytes);
             self.remembered = cards;
         }
     }
@@ -374,7 +387,9 @@ impl Loop {
                 Ok(frame) => shared.transport.send(to, Bytes::from(frame)),
                 Err(error) => self.too_large(to, message, &error),
             },
-            Effect::Learn { node, addresses } => shared.transport.learn(node, &addresses),
+            Effect::Learn { node, addresses, relay } => {
+                shared.transport.learn(node, &addresses, relay.as_deref());
+            }
             Effect::Journal { .. } | Effect::Store { .. } | Effect::SaveLedger => {}
             Effect::Fetch { job, ticket, from, blobs } => shared.fetch(job, ticket, from, blobs),
             Effect::Examine { job, ticket, outputs } => {

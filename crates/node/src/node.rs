@@ -24,14 +24,16 @@ use crate::examiner::Examiner;
 use crate::executor::{Executor, LocalExecutor};
 use crate::jobs::{JobFiles, Jobs, Logs};
 use crate::journal::Journal;
-use crate::kernel::{Clock, EVENTS, Event, Kernel, Loop, Watchers, read_jobs};
+use crate::kernel::{
+    Clock, EVENTS, Event, Kernel, Loop, MEMBERS_KEY, Remembered, Watchers, read_jobs,
+};
 use crate::metrics::Metrics;
 use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
 use crate::store::{Holder, Store};
 use crate::tools::Tools;
 use crate::transport::{
-    Blobs, BoxFuture, Counters, FetchError, IrohTransport, NodeKey, OpenGate, Transport,
-    TransportError, TransportOptions,
+    Blobs, BoxFuture, Counters, FetchError, IrohTransport, NodeKey, OpenGate, Place, Reach, Tag,
+    Transport, TransportError, TransportOptions,
 };
 
 /// How often the node looks again at its load and disk.
@@ -141,7 +143,9 @@ impl Node {
             let streams = Arc::new(Blobs(Arc::clone(&store)));
             let gate = Arc::new(OpenGate);
             let events = frames_in;
-            let options = TransportOptions { key, listen, store, gate, streams, events };
+            let (relays, lan) = (config.network.relays.clone(), config.network.lan);
+            let options =
+                TransportOptions { key, listen, relays, lan, store, gate, streams, events };
             Arc::new(IrohTransport::bind(options).await?)
         };
         let clock = Clock::new();
@@ -173,11 +177,8 @@ impl Node {
         });
         let registry = Arc::new(options.registry);
         let offer = offer(config, slots, &shared);
-        let card = Card {
-            node: me,
-            addresses: shared.transport.addresses(),
-            incarnation: now.as_micros(),
-        };
+        let Place { addresses, relay } = shared.transport.place();
+        let card = Card { node: me, addresses, relay, incarnation: now.as_micros() };
         let ledger = read_ledger(&shared)?;
         let placement = Box::new(outlast_broker::Flops);
         let peer =
@@ -233,14 +234,20 @@ impl Node {
         self.shared.me
     }
 
-    /// Where it can be reached.
+    /// Where it listens.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.shared.transport.addresses()
     }
 
+    /// How it is reached.
+    pub fn reach(&self) -> Reach {
+        self.shared.transport.reach()
+    }
+
     /// What others need to join it.
     pub fn ticket(&self) -> Ticket {
-        Ticket { node: self.shared.me, addresses: self.addresses() }
+        let Place { addresses, relay } = self.shared.transport.place();
+        Ticket { node: self.shared.me, addresses, relay }
     }
 
     /// Begins to stop: with `drain`, leaves politely and hands work back first, for at most `timeout`.
@@ -292,7 +299,17 @@ impl Transport for Nowhere {
         Vec::new()
     }
 
-    fn learn(&self, _: NodeId, _: &[SocketAddr]) {}
+    fn place(&self) -> Place {
+        Place::default()
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::default()
+    }
+
+    fn announce(&self, _: Vec<Tag>) {}
+
+    fn learn(&self, _: NodeId, _: &[SocketAddr], _: Option<&str>) {}
 
     fn send(&self, _: NodeId, _: Bytes) {}
 
@@ -440,24 +457,28 @@ fn contacts(
     shared: &Shared,
     effects: &mut Vec<Effect>,
 ) -> anyhow::Result<Vec<Card>> {
-    let mut contacts: BTreeMap<NodeId, Vec<SocketAddr>> = BTreeMap::new();
+    let mut contacts: BTreeMap<NodeId, Place> = BTreeMap::new();
     {
         let journal = shared.journal.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = journal.meta("members")? {
-            let members: Vec<(NodeId, Vec<SocketAddr>)> =
+        if let Some(bytes) = journal.meta(MEMBERS_KEY)? {
+            let members: Vec<Remembered> =
                 wire::decode(&bytes, limits::FRAME_BYTES).unwrap_or_default();
-            contacts.extend(members);
+            let place = |(node, addresses, relay)| (node, Place { addresses, relay });
+            contacts.extend(members.into_iter().map(place));
         }
     }
     for ticket in &config.join {
-        contacts.insert(ticket.node, ticket.addresses.clone());
+        let Ticket { node, addresses, relay } = ticket.clone();
+        contacts.insert(node, Place { addresses, relay });
     }
     contacts.remove(&shared.me);
     Ok(contacts
         .into_iter()
-        .map(|(node, addresses)| {
-            effects.push(Effect::Learn { node, addresses: addresses.clone() });
-            Card { node, addresses, incarnation: 0 }
+        .map(|(node, Place { addresses, relay })| {
+            let card = Card { node, addresses, relay, incarnation: 0 };
+            let Card { node, addresses, relay, .. } = card.clone();
+            effects.push(Effect::Learn { node, addresses, relay });
+            card
         })
         .collect())
 }

@@ -13,8 +13,9 @@
 //! believed: every size has a limit, and who breaks a rule loses the connection. Streams that others open
 //! are served by a [`StreamHandler`].
 //!
-//! [`IrohTransport`] speaks QUIC through iroh, to the addresses that it was told and to nobody
-//! else: no relays, no discovery, no name servers.
+//! [`IrohTransport`] speaks QUIC through iroh, to the addresses that it was told, to the relays of the
+//! configuration (`relay`), and by multicast to its LAN if it belongs to an organisation (`lan`). To nobody
+//! else: no public relays, no directory. A name server is asked only for the name of a configured relay.
 
 mod admission;
 mod blobs;
@@ -23,8 +24,11 @@ mod frames;
 mod gate;
 mod iroh_transport;
 mod key;
+mod lan;
 mod peer;
+mod reach;
 mod refusals;
+mod relay;
 mod streams;
 
 use std::future::Future;
@@ -40,6 +44,8 @@ pub use blobs::Blobs;
 pub use gate::{Gate, HELLO_BYTES, OpenGate, REASON_BYTES};
 pub use iroh_transport::{IrohTransport, TransportError, TransportOptions};
 pub use key::{KeyError, NodeKey};
+pub use lan::{TAGS, Tag};
+pub use reach::{Lan, Observed, Place, Reach, RelayState};
 pub use streams::{StreamHandler, Violation};
 
 use crate::store::{Holder, StoreError};
@@ -56,8 +62,20 @@ pub trait Transport: Send + Sync + 'static {
     /// place of a wildcard.
     fn addresses(&self) -> Vec<SocketAddr>;
 
+    /// Where others are told to look for this node: [`Transport::addresses`], addresses under which others
+    /// see it, and its relay.
+    fn place(&self) -> Place;
+
+    /// All that is known about how this node is reached.
+    fn reach(&self) -> Reach;
+
+    /// By which organisations nodes of the LAN are to recognise this one, the first [`TAGS`]; in place of those
+    /// before. Only organisations with other members: nobody is looked for otherwise.
+    fn announce(&self, tags: Vec<Tag>);
+
     /// Where a node may be reached: replaces what was known before. Says nothing about whether it is there.
-    fn learn(&self, node: NodeId, addresses: &[SocketAddr]);
+    /// Its relay is used only if relays are configured here.
+    fn learn(&self, node: NodeId, addresses: &[SocketAddr], relay: Option<&str>);
 
     /// Queues a frame of at most [`FRAME_BYTES`](outlast_types::limits::FRAME_BYTES) and returns at once. Connects if
     /// need be. If the queue is full, or the node can't be reached, this frame is dropped and
@@ -100,6 +118,15 @@ pub enum TransportEvent {
         from: NodeId,
         /// What.
         frame: Bytes,
+    },
+    /// [`Transport::place`] has changed.
+    Moved(Place),
+    /// A node of the LAN shares an organisation with this one, as it says: worth a greeting. May come again.
+    Found {
+        /// The node.
+        node: NodeId,
+        /// Where it is: in networks of this machine.
+        addresses: Vec<SocketAddr>,
     },
     /// A node and this one don't speak with each other. Told once in a while for each node, and not of each
     /// of a crowd.

@@ -1,16 +1,45 @@
 //! What the control API shows of jobs and nodes: the peer's reports, in its words.
 
-use outlast_api::limits;
 use outlast_api::types::{
     FailureKind, GridletRow, JobDetail, JobFailure, JobState, JobSummary, NodeRow, NodeState, Page,
     Proof, Schedule, VerificationPolicy, VerificationStats, WorkerRow, WrongAnswer,
 };
+use outlast_api::{limits, types as api};
 use outlast_job::{Coordinator, End, Fault, Peer, Phase, Report};
 use outlast_overlay::State;
 use outlast_types::{NodeId, Region, Time};
 
 use crate::jobs::JobFiles;
 use crate::kernel::describe_end;
+use crate::transport::{Lan, Observed, Reach, RelayState};
+
+/// Observed addresses in a status; who is seen under more hears of the most common ones.
+const OBSERVED_SHOWN: usize = 16;
+
+/// How a node is reached.
+pub(crate) fn reach(reach: Reach) -> api::Reach {
+    let observed = |observed: Observed| api::Observed {
+        address: observed.address.map(|address| address.to_string()),
+        nodes: u32::try_from(observed.nodes).unwrap_or(u32::MAX),
+        seconds_ago: observed.age.as_secs_f64(),
+    };
+    let relay = |relay: RelayState| {
+        let RelayState { url, connected, trouble } = relay;
+        api::Relay { url, connected, trouble }
+    };
+    api::Reach {
+        observed: reach.observed.into_iter().take(OBSERVED_SHOWN).map(observed).collect(),
+        relays: reach.relays.into_iter().map(relay).collect(),
+        lan: match reach.lan {
+            Lan::Off => "off".to_owned(),
+            Lan::Loopback => "off, as it listens to this machine alone".to_owned(),
+            Lan::Silent => "silent: it belongs to no organisation with other members".to_owned(),
+            Lan::Announcing(1) => "announced; 1 node was found".to_owned(),
+            Lan::Announcing(found) => format!("announced; {found} nodes were found"),
+            Lan::Trouble(trouble) => trouble,
+        },
+    }
+}
 
 /// A job in a few numbers.
 pub(crate) fn summary(job: &JobFiles, report: &Report) -> JobSummary {

@@ -106,6 +106,57 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
+/// A network that an interface of this machine is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The interface's name.
+    pub name: String,
+    /// This machine's address.
+    pub address: IpAddr,
+    /// How many leading bits all addresses of the network have in common.
+    pub prefix: u32,
+}
+
+impl Network {
+    /// Whether an address belongs to it.
+    pub fn contains(&self, other: IpAddr) -> bool {
+        match (self.address, other) {
+            (IpAddr::V4(here), IpAddr::V4(other)) => {
+                (here.to_bits() ^ other.to_bits()).leading_zeros() >= self.prefix.min(32)
+            }
+            (IpAddr::V6(here), IpAddr::V6(other)) => {
+                (here.to_bits() ^ other.to_bits()).leading_zeros() >= self.prefix.min(128)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The networks of this machine's interfaces that are up, loopback left out.
+///
+/// # Errors
+/// If the kernel can't say.
+pub fn networks() -> io::Result<Vec<Network>> {
+    use nix::net::if_::InterfaceFlags;
+    let mut networks = Vec::new();
+    for interface in nix::ifaddrs::getifaddrs()? {
+        let (Some(address), Some(mask)) = (interface.address, interface.netmask) else { continue };
+        let (address, prefix) = if let (Some(v4), Some(mask)) =
+            (address.as_sockaddr_in(), mask.as_sockaddr_in())
+        {
+            (IpAddr::V4(v4.ip()), mask.ip().to_bits().leading_ones())
+        } else if let (Some(v6), Some(mask)) = (address.as_sockaddr_in6(), mask.as_sockaddr_in6()) {
+            (IpAddr::V6(v6.ip()), mask.ip().to_bits().leading_ones())
+        } else {
+            continue;
+        };
+        if interface.flags.contains(InterfaceFlags::IFF_UP) && !address.is_loopback() {
+            networks.push(Network { name: interface.interface_name, address, prefix });
+        }
+    }
+    Ok(networks)
+}
+
 /// Addresses of this machine's interfaces that are up, loopback last, IPv6 link-local left out:
 /// those mean nothing without an interface's name.
 ///
@@ -160,6 +211,23 @@ mod tests {
     fn loopback_is_last_among_the_addresses() {
         let addresses = interface_addresses().unwrap();
         assert!(addresses.is_sorted_by_key(IpAddr::is_loopback), "{addresses:?}");
+    }
+
+    #[test]
+    fn a_network_holds_what_has_its_prefix() {
+        let network = |address: &str, prefix| Network {
+            name: "e0".to_owned(),
+            address: address.parse().unwrap(),
+            prefix,
+        };
+        let holds = |network: &Network, other: &str| network.contains(other.parse().unwrap());
+        let lan = network("10.1.2.3", 24);
+        assert!(holds(&lan, "10.1.2.255") && !holds(&lan, "10.1.3.1") && !holds(&lan, "fd00::1"));
+        assert!(holds(&network("10.1.2.3", 0), "192.0.2.1"));
+        assert!(!holds(&network("10.1.2.3", 32), "10.1.2.2"));
+        let v6 = network("fd00:1::1", 64);
+        assert!(holds(&v6, "fd00:1::9") && !holds(&v6, "fd00:2::9"));
+        assert!(networks().unwrap().iter().all(|network| !network.address.is_loopback()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use outlast_types::{Ad, NodeId, Time};
+use outlast_types::{Ad, NodeId, Time, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::MAX_ADDRESSES;
@@ -15,21 +15,53 @@ pub struct Card {
     pub node: NodeId,
     /// Its addresses, at most [`MAX_ADDRESSES`].
     pub addresses: Vec<SocketAddr>,
+    /// The address of the relay that it listens at, at most [`limits::RELAY_BYTES`].
+    pub relay: Option<String>,
     /// When it was started: higher after a restart. 0 if not known.
     pub incarnation: u64,
 }
 
 impl Card {
-    /// Adds addresses behind those it has, as far as there is room. Says whether there was a new one.
-    pub(crate) fn add_addresses(&mut self, addresses: &[SocketAddr]) -> bool {
-        let before = self.addresses.len();
-        for address in addresses {
+    /// Whether it keeps the bounds, and may be shown on a terminal.
+    pub(crate) fn is_valid(&self) -> bool {
+        self.addresses.len() <= MAX_ADDRESSES && self.relay.as_deref().is_none_or(is_relay)
+    }
+
+    /// Cuts it to the bounds.
+    pub(crate) fn tidied(mut self) -> Self {
+        self.addresses.truncate(MAX_ADDRESSES);
+        self.relay = self.relay.filter(|relay| is_relay(relay));
+        self
+    }
+
+    /// Whether there is a way to the node.
+    pub(crate) fn is_reachable(&self) -> bool {
+        !self.addresses.is_empty() || self.relay.is_some()
+    }
+
+    /// Whether both say the same of how to reach it.
+    pub(crate) fn same_place(&self, other: &Self) -> bool {
+        (&self.addresses, &self.relay) == (&other.addresses, &other.relay)
+    }
+
+    /// Adds what another card of the node says behind what this one has, as far as there is room. Says
+    /// whether there was anything new.
+    pub(crate) fn add(&mut self, other: &Self) -> bool {
+        let before = (self.addresses.len(), self.relay.is_some());
+        for address in &other.addresses {
             if self.addresses.len() < MAX_ADDRESSES && !self.addresses.contains(address) {
                 self.addresses.push(*address);
             }
         }
-        self.addresses.len() > before
+        if self.relay.is_none() {
+            self.relay.clone_from(&other.relay);
+        }
+        (self.addresses.len(), self.relay.is_some()) != before
     }
+}
+
+fn is_relay(relay: &str) -> bool {
+    relay.len() <= limits::RELAY_BYTES && !relay.contains(char::is_control)
 }
 
 /// Whether a member is there.

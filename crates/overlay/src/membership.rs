@@ -12,9 +12,9 @@ use std::time::Duration;
 use outlast_types::{Ad, Hash, NodeId, Time, VoId};
 
 use self::greet::Contact;
+use crate::Settings;
 use crate::member::{Card, Member, State};
 use crate::message::{Echo, Introduction, Message, tidied};
-use crate::{MAX_ADDRESSES, Settings};
 
 /// What the driver has to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,10 @@ pub enum Effect {
     Learn {
         /// The node.
         node: NodeId,
-        /// Never empty.
+        /// Empty only if there is a relay.
         addresses: Vec<SocketAddr>,
+        /// The relay that it listens at.
+        relay: Option<String>,
     },
     /// A node is there.
     Up {
@@ -81,8 +83,8 @@ struct Own {
 
 impl Own {
     fn introduction(&self) -> Introduction {
-        let Card { addresses, incarnation, .. } = self.card.clone();
-        Introduction { addresses, incarnation, ad: self.ad.clone() }
+        let Card { addresses, relay, incarnation, .. } = self.card.clone();
+        Introduction { addresses, relay, incarnation, ad: self.ad.clone() }
     }
 
     fn heartbeat(&self, now: Time, to: &Member, answer: bool) -> Message {
@@ -134,9 +136,9 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// A node that knows nobody. Of `me`'s addresses the first [`MAX_ADDRESSES`] count.
-    pub fn new(mut me: Card, ad: Ad, settings: Settings, now: Time) -> Self {
-        me.addresses.truncate(MAX_ADDRESSES);
+    /// A node that knows nobody. Of `me`'s addresses the first [`MAX_ADDRESSES`](crate::MAX_ADDRESSES) count.
+    pub fn new(me: Card, ad: Ad, settings: Settings, now: Time) -> Self {
+        let me = me.tidied();
         let settings = settings.sane();
         Self {
             own: Own { digest: token(&me.node), card: me, ad: tidied(ad) },
@@ -175,6 +177,24 @@ impl Membership {
                 self.next_beat = self.next_beat.min(soon);
                 self.wake = self.wake.min(soon);
             }
+        }
+    }
+
+    /// Says how this node is reached from now on. Members are told at once, as others ask them.
+    pub fn set_place(
+        &mut self,
+        addresses: Vec<SocketAddr>,
+        relay: Option<String>,
+        out: &mut Vec<Effect>,
+    ) {
+        let card = Card { addresses, relay, ..self.own.card.clone() }.tidied();
+        if self.left || card.same_place(&self.own.card) {
+            return;
+        }
+        self.own.card = card;
+        for (node, _) in self.members.iter().filter(|(_, member)| member.state.is_up()) {
+            let message = Message::Hello { me: self.own.introduction(), cards: false };
+            out.push(Effect::Send { to: *node, message });
         }
     }
 

@@ -13,12 +13,12 @@
 
 use std::net::SocketAddr;
 
-use outlast_types::{Ad, limits};
+use outlast_types::{Ad, NodeId, limits};
 use serde::{Deserialize, Serialize};
 
-use crate::{Card, MAX_ADDRESSES};
+use crate::Card;
 
-/// Cards in one message: a whole table. 380 KiB at most, a tenth of a frame.
+/// Cards in one message: a whole table. 640 KiB at most, a sixth of a frame.
 pub const MAX_CARDS: usize = limits::MEMBERS;
 
 /// A node's name for people: what a host name may have.
@@ -32,6 +32,8 @@ pub const MAX_VERSION_BYTES: usize = 64;
 pub struct Introduction {
     /// Where it may be reached.
     pub addresses: Vec<SocketAddr>,
+    /// The relay that it listens at.
+    pub relay: Option<String>,
     /// When it was started.
     pub incarnation: u64,
     /// What it offers.
@@ -96,8 +98,11 @@ pub enum Message {
 }
 
 impl Introduction {
-    pub(crate) fn is_valid(&self) -> bool {
-        self.addresses.len() <= MAX_ADDRESSES && is_valid(&self.ad)
+    /// The card in it; none if it breaks a bound.
+    pub(crate) fn split(self, node: NodeId) -> Option<(Card, Ad)> {
+        let Self { addresses, relay, incarnation, ad } = self;
+        let card = Card { node, addresses, relay, incarnation };
+        (card.is_valid() && is_valid(&ad)).then_some((card, ad))
     }
 }
 

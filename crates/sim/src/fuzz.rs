@@ -116,7 +116,7 @@ impl World {
 
 /// How it introduces itself.
 pub(crate) fn introduction(incarnation: u64, ad: Ad) -> outlast_overlay::Introduction {
-    outlast_overlay::Introduction { addresses: Vec::new(), incarnation, ad }
+    outlast_overlay::Introduction { addresses: Vec::new(), relay: None, incarnation, ad }
 }
 
 fn to_coordinator(job: JobId, message: ToCoordinator) -> Message {

@@ -418,7 +418,7 @@ fn name(seed: u64, n: u64) -> NodeId {
 }
 
 pub(crate) fn card(node: NodeId, incarnation: u64) -> Card {
-    Card { node, addresses: Vec::new(), incarnation }
+    Card { node, addresses: Vec::new(), relay: None, incarnation }
 }
 
 /// A message in a line.

@@ -30,5 +30,8 @@ pub const RESULT_FILE_BYTES: u64 = 4 << 30;
 /// The last bytes of a program's output that travel with a failure.
 pub const LOG_TAIL_BYTES: usize = 8 << 10;
 
+/// The address of a relay.
+pub const RELAY_BYTES: usize = 255;
+
 /// Nodes that one node keeps in its table.
 pub const MEMBERS: usize = 1024;

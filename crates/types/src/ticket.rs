@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::NodeId;
+use crate::limits::RELAY_BYTES;
 
 /// In front of every ticket; the number is the version of what follows.
 const PREFIX: &str = "outlast1";
@@ -18,7 +19,7 @@ const CHECKSUM_BYTES: usize = 4;
 const ADDRESSES: usize = 16;
 
 /// Text longer than any ticket with [`ADDRESSES`] addresses.
-const TEXT_BYTES: usize = 1024;
+const TEXT_BYTES: usize = 1440;
 
 /// A node's key, and where it may be reached.
 ///
@@ -30,6 +31,8 @@ pub struct Ticket {
     pub node: NodeId,
     /// Its addresses.
     pub addresses: Vec<SocketAddr>,
+    /// The relay that it listens at.
+    pub relay: Option<String>,
 }
 
 /// A text is no ticket.
@@ -52,7 +55,7 @@ pub enum TicketError {
 impl Ticket {
     /// A ticket; of the addresses, the first sixteen.
     pub fn new(node: NodeId, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        Self { node, addresses: addresses.into_iter().take(ADDRESSES).collect() }
+        Self { node, addresses: addresses.into_iter().take(ADDRESSES).collect(), relay: None }
     }
 }
 
@@ -93,7 +96,12 @@ impl FromStr for Ticket {
             Ok((ticket, [])) => ticket,
             _ => return Err(TicketError::Malformed),
         };
+        let fine = |relay: &String| relay.len() <= RELAY_BYTES && !relay.contains(char::is_control);
+        if !ticket.relay.as_ref().is_none_or(fine) {
+            return Err(TicketError::Malformed);
+        }
         match ticket.addresses.len() {
+            0 if ticket.relay.is_some() => Ok(ticket),
             1..=ADDRESSES => Ok(ticket),
             other => Err(TicketError::Addresses(other)),
         }
@@ -113,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_form_stays_the_same() {
-        let text = "outlast1a4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqeaakaaaadwz4ah6qaaaaaaaaaaaaaaaaaaaaaaa5wpfw7zybo";
+        let text = "outlast1a4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqobyha4dqeaakaaaadwz4ah6qaaaaaaaaaaaaaaaaaaaaaaa5wpaaouriz7a";
         assert_eq!(ticket().to_string(), text);
     }
 

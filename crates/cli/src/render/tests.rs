@@ -66,15 +66,19 @@ fn a_table_of_nodes() {
 #[test]
 fn a_status() {
     expect![[r#"
-        node       here (0123012301230123012301230123012301230123012301230123012301230123)
-        version    0.1.0
-        state      running for 3 min 05 s
-        slots      1 of 2 in use
-        jobs       1 running
-        grid       1 other node
-        addresses  127.0.0.1:4711
-        data       /data
-        ticket     a-ticket
+        node     here (0123012301230123012301230123012301230123012301230123012301230123)
+        version  0.1.0
+        state    running for 3 min 05 s
+        slots    1 of 2 in use
+        jobs     1 running
+        grid     1 other node
+        listens  127.0.0.1:4711
+        reached  10.0.0.5:7771, seen by 3 nodes
+                 through a relay, seen by 1 node
+        relay    http://10.0.0.1:3340, not reached: connection refused
+        LAN      announced; 2 nodes were found
+        data     /data
+        ticket   a-ticket
 
         counters
           frames dropped  3

@@ -116,7 +116,8 @@ fn violated(inner: &Inner, connection: &Connection, reason: Option<String>) {
         count(&inner.counters.violations, 1);
         tracing::warn!(node = %connection.remote_id().fmt_short(), reason, "connection closed");
         connection.close(VIOLATION, reason.as_bytes());
-    } else {
+    } else if connection.close_reason().is_none() {
+        // Otherwise the reason that the other end gave would be lost.
         connection.close(GOODBYE, b"goodbye");
     }
 }
@@ -249,11 +250,11 @@ async fn send_frames(inner: &Arc<Inner>, peer: &Arc<Peer>) {
 
 /// Returns at once if the node gets in touch or becomes known under other addresses.
 async fn back_off(peer: &Peer, pause: Duration) {
-    let addresses = lock(&peer.addresses).clone();
+    let place = lock(&peer.place).clone();
     let news = async {
         loop {
             peer.changed.notified().await;
-            if peer.is_closed() || peer.live().is_some() || *lock(&peer.addresses) != addresses {
+            if peer.is_closed() || peer.live().is_some() || *lock(&peer.place) != place {
                 // `send_frames` may be waiting for the very same notice.
                 peer.changed.notify_one();
                 return;

@@ -13,20 +13,22 @@ use iroh::endpoint::{
     BindError, Connection, Incoming, NetReportConfig, PortmapperConfig, QuicTransportConfig,
     RecvStream, SendStream, VarInt, presets,
 };
-use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode};
+use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl};
 use outlast_types::{Hash, NodeId, limits};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use super::admission::{Control, NotAdmitted, PATIENCE, REFUSED};
 use super::connection::{GOODBYE, Phase, VIOLATION};
 use super::gate::tidy;
+use super::lan::{TAGS, Tag};
 use super::peer::{ADDRESSES, Peer};
+use super::reach::{Lan, Observations, Place, Reach, RelayState};
 use super::refusals::Told;
 use super::{
     BoxFuture, Counters, FetchError, Gate, KeyError, NodeKey, StreamHandler, Transport,
-    TransportEvent, admission, blobs, connection, count, frames,
+    TransportEvent, admission, blobs, connection, count, frames, lan, relay,
 };
 use crate::store::{Holder, Store};
 
@@ -65,12 +67,22 @@ const STREAM_TIMEOUT: Duration = Duration::from_secs(30);
 /// One stream of frames; a second one is a violation that we want to see.
 const FRAME_STREAMS: u32 = 2;
 
+/// How often it is looked whether this machine has other addresses.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two moves that all members are told of.
+const MOVE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a transport is made of.
 pub struct TransportOptions {
     /// This node's key.
     pub key: NodeKey,
     /// At most one IPv4 and one IPv6 address; port 0: any.
     pub listen: Vec<SocketAddr>,
+    /// Relays to be reached at; without any, none is ever used.
+    pub relays: Vec<RelayUrl>,
+    /// Nodes of the LAN may find this one, and it them, once there is something to announce.
+    pub lan: bool,
     /// Where fetched blobs go.
     pub store: Arc<Store>,
     /// Who may speak with this node.
@@ -113,7 +125,7 @@ pub struct IrohTransport {
 }
 
 pub(super) struct Inner {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
     id: NodeId,
     store: Arc<Store>,
     gate: Arc<dyn Gate>,
@@ -121,8 +133,15 @@ pub(super) struct Inner {
     /// How often a node was disconnected: who was let in before that is asked again.
     disconnects: AtomicU64,
     told: Mutex<Told>,
+    observations: Mutex<Observations>,
+    /// In the order of the configuration.
+    pub(super) relays: Mutex<Vec<RelayState>>,
+    lan: Mutex<Lan>,
+    tags: watch::Sender<Vec<Tag>>,
+    /// How this node is reached may have changed.
+    pub(super) moved: Notify,
     events: mpsc::Sender<TransportEvent>,
-    peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
+    pub(super) peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
     pub(super) counters: Counters,
     pub(super) serves: Semaphore,
     fetches: Semaphore,
@@ -149,7 +168,9 @@ impl IrohTransport {
         let key = NodeKey::load_or_create(data_dir)?;
         let streams = Arc::new(blobs::Blobs(Arc::clone(&store)));
         let (listen, gate) = (listen.to_vec(), Arc::new(super::OpenGate));
-        Self::bind(TransportOptions { key, listen, store, gate, streams, events }).await
+        let (relays, lan) = (Vec::new(), false);
+        let options = TransportOptions { key, listen, relays, lan, store, gate, streams, events };
+        Self::bind(options).await
     }
 
     /// Binds and starts to accept. Sends nothing to anybody. Its tasks run on the tokio runtime that
@@ -158,7 +179,7 @@ impl IrohTransport {
     /// # Errors
     /// [`TransportError`].
     pub async fn bind(options: TransportOptions) -> Result<Self, TransportError> {
-        let TransportOptions { key, listen, store, gate, streams, events } = options;
+        let TransportOptions { key, listen, relays, lan, store, gate, streams, events } = options;
         let v4 = listen.iter().filter(|address| address.is_ipv4()).count();
         if listen.is_empty() || v4 > 1 || listen.len() - v4 > 1 {
             return Err(TransportError::Listen(listen));
@@ -167,12 +188,21 @@ impl IrohTransport {
         let mut builder = Endpoint::builder(presets::Minimal)
             .relay_mode(RelayMode::Disabled)
             .clear_address_lookup()
+            .dns_resolver(relay::resolver())
             .portmapper_config(PortmapperConfig::Disabled)
             .net_report_config(NetReportConfig::minimal())
             .secret_key(key.0.clone())
             .alpns(vec![ALPN.to_vec()])
             .transport_config(quic())
             .clear_ip_transports();
+        if !relays.is_empty() {
+            // Whichever relay answers first is used.
+            let mut report = NetReportConfig::minimal();
+            report.https_probes = true;
+            let mode = RelayMode::Custom(relay::map(&relays));
+            builder = builder.relay_mode(mode).net_report_config(report);
+        }
+        let alone = listen.iter().all(|address| address.ip().is_loopback());
         for address in &listen {
             builder = builder.bind_addr(*address).map_err(|error| other(&error))?;
         }
@@ -188,6 +218,11 @@ impl IrohTransport {
             streams,
             disconnects: AtomicU64::new(0),
             told: Mutex::default(),
+            observations: Mutex::default(),
+            relays: Mutex::new(relay::unknown(&relays)),
+            lan: Mutex::new(if lan && alone { Lan::Loopback } else { Lan::Off }),
+            tags: watch::Sender::default(),
+            moved: Notify::new(),
             events,
             peers: Mutex::default(),
             counters: Counters::default(),
@@ -199,6 +234,13 @@ impl IrohTransport {
             senders: watch::Sender::new(0),
         });
         tokio::spawn(accept_loop(Arc::clone(&inner)));
+        tokio::spawn(tell_moves(Arc::clone(&inner)));
+        if !relays.is_empty() {
+            tokio::spawn(relay::watch(Arc::clone(&inner)));
+        }
+        if lan && !alone {
+            tokio::spawn(lan::run(Arc::clone(&inner), inner.tags.subscribe()));
+        }
         Ok(Self { inner })
     }
 }
@@ -213,6 +255,26 @@ fn quic() -> QuicTransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u32(FRAME_STREAMS))
         .datagram_receive_buffer_size(None)
         .build()
+}
+
+/// Says where this node is to be looked for, whenever that changes.
+async fn tell_moves(inner: Arc<Inner>) {
+    let mut phase = inner.phase.subscribe();
+    let mut told = inner.place();
+    loop {
+        tokio::select! {
+            () = inner.moved.notified() => {}
+            // Interfaces come and go without a word.
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = connection::ended(&mut phase) => return,
+        }
+        let place = inner.place();
+        if place != told {
+            told = place.clone();
+            inner.emit(TransportEvent::Moved(place)).await;
+            tokio::time::sleep(MOVE_PAUSE).await;
+        }
+    }
 }
 
 async fn accept_loop(inner: Arc<Inner>) {
@@ -330,7 +392,36 @@ impl Inner {
     }
 
     /// A node says under which address it sees this one.
-    pub(super) fn observed(&self, _node: NodeId, _seen: Option<SocketAddr>) {}
+    pub(super) fn observed(&self, node: NodeId, seen: Option<SocketAddr>) {
+        lock(&self.observations).note(Instant::now(), node, seen);
+        self.moved.notify_one();
+    }
+
+    /// Whether this is news.
+    pub(super) fn set_lan(&self, lan: Lan) -> bool {
+        std::mem::replace(&mut *lock(&self.lan), lan.clone()) != lan
+    }
+
+    /// See [`Transport::addresses`].
+    pub(super) fn listens(&self) -> Vec<SocketAddr> {
+        let interfaces = outlast_os::host::interface_addresses().unwrap_or_default();
+        let mut addresses = Vec::new();
+        for bound in self.endpoint.bound_sockets() {
+            if bound.ip().is_unspecified() {
+                let same = interfaces.iter().filter(|ip| ip.is_ipv4() == bound.is_ipv4());
+                addresses.extend(same.map(|ip| SocketAddr::new(*ip, bound.port())));
+            } else {
+                addresses.push(bound);
+            }
+        }
+        addresses.truncate(ADDRESSES);
+        addresses
+    }
+
+    fn place(&self) -> Place {
+        let addresses = lock(&self.observations).place(self.listens());
+        Place { addresses, relay: relay::home(&lock(&self.relays)) }
+    }
 
     /// A new stream to a node.
     async fn open(self: &Arc<Self>, to: NodeId) -> Result<(SendStream, RecvStream), FetchError> {
@@ -355,19 +446,24 @@ impl Inner {
             count(&self.counters.dials_spared, 1);
             return Err(format!("it turned this node away: {reason}"));
         }
-        let addresses = lock(&peer.addresses).clone();
-        if addresses.is_empty() {
+        let Place { addresses, relay } = lock(&peer.place).clone();
+        if addresses.is_empty() && relay.is_none() {
             return Err("no address is known".to_owned());
         }
+        let ways = addresses.iter().map(ToString::to_string).chain(relay.clone());
+        let ways = ways.collect::<Vec<_>>().join(", ");
         let id = EndpointId::from_bytes(peer.node.as_bytes())
             .map_err(|_| "its id is not a public key".to_owned())?;
-        let target = addresses
+        let mut target = addresses
             .iter()
             .fold(EndpointAddr::new(id), |target, address| target.with_ip_addr(*address));
+        if let Some(relay) = relay.and_then(|relay| relay.parse().ok()) {
+            target = target.with_relay_url(relay);
+        }
         let connection = timeout(DIAL_TIMEOUT, self.endpoint.connect(target, ALPN))
             .await
-            .map_err(|_| format!("no answer from {}", join(&addresses)))?
-            .map_err(|error| format!("{}: {error:#}", join(&addresses)))?;
+            .map_err(|_| format!("no answer from {ways}"))?
+            .map_err(|error| format!("{ways}: {error:#}"))?;
         let question = admission::ask(&self.gate, peer.node, &connection);
         let control = match self.admitted(peer.node, &connection, question).await {
             Ok(control) => control,
@@ -395,26 +491,37 @@ impl Transport for IrohTransport {
     }
 
     fn addresses(&self) -> Vec<SocketAddr> {
-        let interfaces = outlast_os::host::interface_addresses().unwrap_or_default();
-        let mut addresses = Vec::new();
-        for bound in self.inner.endpoint.bound_sockets() {
-            if bound.ip().is_unspecified() {
-                let same = interfaces.iter().filter(|ip| ip.is_ipv4() == bound.is_ipv4());
-                addresses.extend(same.map(|ip| SocketAddr::new(*ip, bound.port())));
-            } else {
-                addresses.push(bound);
-            }
-        }
-        addresses.truncate(ADDRESSES);
-        addresses
+        self.inner.listens()
     }
 
-    fn learn(&self, node: NodeId, addresses: &[SocketAddr]) {
+    fn place(&self) -> Place {
+        self.inner.place()
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            listens: self.inner.listens(),
+            observed: lock(&self.inner.observations).list(Instant::now()),
+            relays: lock(&self.inner.relays).clone(),
+            lan: lock(&self.inner.lan).clone(),
+        }
+    }
+
+    fn announce(&self, mut tags: Vec<Tag>) {
+        tags.sort();
+        tags.dedup();
+        tags.truncate(TAGS);
+        self.inner.tags.send_if_modified(|old| std::mem::replace(old, tags.clone()) != tags);
+    }
+
+    fn learn(&self, node: NodeId, addresses: &[SocketAddr], relay: Option<&str>) {
         if node == self.inner.id {
             return;
         }
         if let Some(peer) = self.inner.peer(node) {
-            *lock(&peer.addresses) = addresses.iter().copied().take(ADDRESSES).collect();
+            let addresses = addresses.iter().copied().take(ADDRESSES).collect();
+            let relay = relay.filter(|_| !lock(&self.inner.relays).is_empty()).map(str::to_owned);
+            *lock(&peer.place) = Place { addresses, relay };
             peer.changed.notify_one();
         }
     }

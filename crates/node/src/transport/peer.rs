@@ -1,7 +1,6 @@
 //! What is known of another node, and the frames that wait for it.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use outlast_types::NodeId;
 use tokio::sync::Notify;
 
 use super::iroh_transport::lock;
+use super::reach::Place;
 use super::refusals::Refusal;
 
 /// Frames that wait for one node: some seconds of the busiest traffic.
@@ -39,7 +39,7 @@ pub(super) fn traffic(connection: &Connection) -> (u64, u64) {
 pub(super) struct Peer {
     pub(super) node: NodeId,
     queue: Mutex<Queue>,
-    pub(super) addresses: Mutex<Vec<SocketAddr>>,
+    pub(super) place: Mutex<Place>,
     connections: Mutex<Vec<(Connection, Instant)>>,
     /// It turned this node away.
     pub(super) refusal: Mutex<Refusal>,
@@ -62,7 +62,7 @@ impl Peer {
         Arc::new(Self {
             node,
             queue: Mutex::default(),
-            addresses: Mutex::default(),
+            place: Mutex::default(),
             connections: Mutex::default(),
             refusal: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),

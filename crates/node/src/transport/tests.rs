@@ -34,6 +34,8 @@ async fn node_with(listen: Vec<SocketAddr>, gate: Arc<dyn Gate>) -> Result<Node,
     let options = TransportOptions {
         key: NodeKey::load_or_create(folder.path()).unwrap(),
         listen,
+        relays: Vec::new(),
+        lan: false,
         streams: Arc::new(Blobs(store.clone())),
         store: store.clone(),
         gate,
@@ -49,7 +51,7 @@ async fn node() -> Node {
 
 async fn pair() -> (Node, Node) {
     let (a, b) = (node().await, node().await);
-    a.transport.learn(b.transport.id(), &b.transport.addresses());
+    a.transport.learn(b.transport.id(), &b.transport.addresses(), None);
     (a, b)
 }
 
@@ -117,7 +119,7 @@ async fn frames_queued_before_the_shutdown_arrive() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_dial_each_other_at_once_hear_each_other() {
     let (mut a, mut b) = pair().await;
-    b.transport.learn(a.transport.id(), &a.transport.addresses());
+    b.transport.learn(a.transport.id(), &a.transport.addresses(), None);
     a.transport.send(b.transport.id(), Bytes::from_static(b"from a"));
     b.transport.send(a.transport.id(), Bytes::from_static(b"from b"));
     assert_eq!(a.frame().await, "from b");
@@ -193,7 +195,7 @@ async fn a_wrong_key_and_an_unknown_address_are_no_connection() {
     let other = NodeKey::generate().id();
     let error = a.transport.fetch(other, Hash::of(b""), 0, HOLDER).await.unwrap_err().to_string();
     assert!(error.ends_with("no address is known"), "{error}");
-    a.transport.learn(other, &b.transport.addresses());
+    a.transport.learn(other, &b.transport.addresses(), None);
     a.transport.send(other, Bytes::from_static(b"x"));
     a.until_down(other).await;
     assert_eq!(b.count(|c| &c.frames_received), 0);
@@ -207,7 +209,7 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
     let mut a = here.block_on(node());
     let mut b = there.block_on(node());
     let id = b.transport.id();
-    a.transport.learn(id, &b.transport.addresses());
+    a.transport.learn(id, &b.transport.addresses(), None);
     a.transport.send(id, Bytes::from_static(b"x"));
     assert_eq!(there.block_on(b.frame()), "x");
     // All its tasks stop in the middle, without a goodbye.
@@ -219,6 +221,8 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
     let options = TransportOptions {
         key: NodeKey::load_or_create(b.folder.path()).unwrap(),
         listen: vec!["127.0.0.1:0".parse().unwrap()],
+        relays: Vec::new(),
+        lan: false,
         store: b.store.clone(),
         gate: Arc::new(OpenGate),
         streams: Arc::new(Blobs(b.store.clone())),
@@ -226,7 +230,7 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
     };
     let again = here.block_on(IrohTransport::bind(options)).unwrap();
     assert_eq!(again.id(), id);
-    again.learn(a.transport.id(), &a.transport.addresses());
+    again.learn(a.transport.id(), &a.transport.addresses(), None);
     again.send(a.transport.id(), Bytes::from_static(b"back"));
     assert_eq!(here.block_on(a.frame()), "back");
 }

@@ -55,8 +55,7 @@ impl Membership {
         if self.left {
             return;
         }
-        for mut card in contacts {
-            card.addresses.truncate(crate::MAX_ADDRESSES);
+        for card in contacts.into_iter().map(Card::tidied) {
             if card.node == self.own.card.node {
                 continue;
             }
@@ -64,8 +63,9 @@ impl Membership {
                 member.wanted = true;
                 if !member.state.is_up() {
                     // What the user says is newer than what the node once said.
-                    let old = std::mem::replace(&mut member.card.addresses, card.addresses);
-                    member.card.add_addresses(&old);
+                    let incarnation = member.card.incarnation;
+                    let old = std::mem::replace(&mut member.card, Card { incarnation, ..card });
+                    member.card.add(&old);
                     learn(&member.card, out);
                     if member.state == State::Left {
                         member.turn(State::Lost, now);
@@ -74,7 +74,7 @@ impl Membership {
                     member.backoff = Duration::ZERO;
                 }
             } else if let Some(contact) = self.contacts.get_mut(&card.node) {
-                contact.card.add_addresses(&card.addresses);
+                contact.card.add(&card);
                 contact.introducer = None;
                 contact.next_try = now;
                 contact.backoff = Duration::ZERO;
@@ -86,6 +86,13 @@ impl Membership {
         }
         self.greet(now, out);
         self.wake = self.wake.min(self.next_due());
+    }
+
+    /// Greets nodes that were found near by, as if one member had told of all of them: who doesn't answer is given up.
+    pub fn found(&mut self, now: Time, cards: Vec<Card>, out: &mut Vec<Effect>) {
+        if !self.left {
+            self.on_cards(now, self.own.card.node, cards, out);
+        }
     }
 
     /// Takes what a member says of others. Nothing of it is believed; it is a reason to ask them.
@@ -110,7 +117,7 @@ impl Membership {
         let up = self.members.values().filter(|member| member.state.is_up()).count();
         let room = up < limits::MEMBERS;
         for card in cards {
-            if card.addresses.len() > crate::MAX_ADDRESSES {
+            if !card.is_valid() {
                 self.counters.malformed += 1;
             } else if card.node == self.own.card.node {
                 let later = card.incarnation > self.own.card.incarnation;
@@ -119,13 +126,13 @@ impl Membership {
                 // Others hear it: it may be back. Who left, comes by itself if it returns.
                 if member.state == State::Lost {
                     let later = card.incarnation > member.card.incarnation;
-                    if later && member.card.add_addresses(&card.addresses) {
+                    if later && member.card.add(&card) {
                         learn(&member.card, out);
                     }
                     member.probe_at = member.probe_at.min(now);
                 }
             } else if let Some(contact) = self.contacts.get_mut(&card.node) {
-                contact.card.add_addresses(&card.addresses);
+                contact.card.add(&card);
             } else if budget > 0 && room && self.contacts.len() < MAX_CONTACTS {
                 budget -= 1;
                 let introducer = Some(from);
@@ -214,7 +221,8 @@ impl Contact {
 
 /// Tells the transport where a node is, if that is known.
 pub(super) fn learn(card: &Card, out: &mut Vec<Effect>) {
-    if !card.addresses.is_empty() {
-        out.push(Effect::Learn { node: card.node, addresses: card.addresses.clone() });
+    if card.is_reachable() {
+        let Card { node, addresses, relay, .. } = card.clone();
+        out.push(Effect::Learn { node, addresses, relay });
     }
 }

@@ -100,13 +100,11 @@ impl Membership {
         asks: bool,
         out: &mut Vec<Effect>,
     ) -> bool {
-        if !me.is_valid() {
+        let Some((card, ad)) = me.split(from) else {
             self.counters.malformed += 1;
             return false;
-        }
-        let Introduction { addresses, incarnation, ad } = me;
-        let card = Card { node: from, addresses, incarnation };
-        match life(&self.settings, now, self.members.get(&from), incarnation) {
+        };
+        match life(&self.settings, now, self.members.get(&from), card.incarnation) {
             Life::Over => {
                 self.counters.stale += 1;
                 return false;
@@ -114,7 +112,7 @@ impl Membership {
             Life::Known => {
                 self.heard(now, from, out);
                 if let Some(member) = self.members.get_mut(&from) {
-                    if !card.addresses.is_empty() && member.card.addresses != card.addresses {
+                    if card.is_reachable() && !member.card.same_place(&card) {
                         learn(&card, out);
                         member.card = card;
                     }
@@ -141,10 +139,10 @@ impl Membership {
         let contact = self.contacts.remove(&node);
         let before = self.members.remove(&node);
         let known = before.as_ref().map(|member| &member.card);
-        if card.addresses.is_empty()
+        if !card.is_reachable()
             && let Some(known) = known.or(contact.as_ref().map(|contact| &contact.card))
         {
-            card.addresses.clone_from(&known.addresses);
+            card.add(known);
         }
         if before.as_ref().is_some_and(|member| member.state.is_up()) {
             self.own.toggle(&node);

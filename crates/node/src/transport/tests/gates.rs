@@ -62,7 +62,7 @@ impl Node {
             match self.event().await {
                 TransportEvent::Refused { node, by_us, reason } => return (node, by_us, reason),
                 TransportEvent::Frame { frame, .. } => panic!("a frame came through: {frame:?}"),
-                TransportEvent::Down { .. } => {}
+                _ => {}
             }
         }
     }
@@ -72,7 +72,7 @@ impl Node {
 async fn who_shows_the_right_thing_comes_in_and_speaks_both_ways() {
     let (mut a, _) = words(Words::default()).await;
     let (mut b, gate) = words(Words::default()).await;
-    a.transport.learn(b.transport.id(), &b.transport.addresses());
+    a.transport.learn(b.transport.id(), &b.transport.addresses(), None);
     a.transport.send(b.transport.id(), Bytes::from_static(b"there"));
     assert_eq!(b.frame().await, "there");
     b.transport.send(a.transport.id(), Bytes::from_static(b"back"));
@@ -85,7 +85,7 @@ async fn who_is_turned_away_hears_why_and_does_not_knock_again_at_once() {
     let (mut a, _) = words(Words { shows: "barley", ..Words::default() }).await;
     let (mut b, gate) = words(Words::default()).await;
     let (id_a, id_b) = (a.transport.id(), b.transport.id());
-    a.transport.learn(id_b, &b.transport.addresses());
+    a.transport.learn(id_b, &b.transport.addresses(), None);
     a.transport.send(id_b, Bytes::from_static(b"never read"));
     let reason = "expected sesame, found barley";
     assert_eq!(a.refusal().await, (id_b, false, reason.to_owned()));
@@ -109,7 +109,7 @@ async fn a_dialler_that_dislikes_the_answer_leaves_and_both_hear_why() {
     let (mut a, _) = words(Words { expects: "welcome", ..Words::default() }).await;
     let (mut b, _) = words(Words::default()).await;
     let (id_a, id_b) = (a.transport.id(), b.transport.id());
-    a.transport.learn(id_b, &b.transport.addresses());
+    a.transport.learn(id_b, &b.transport.addresses(), None);
     a.transport.send(id_b, Bytes::from_static(b"never read"));
     let reason = "unexpected answer come in".to_owned();
     assert_eq!(a.refusal().await, (id_b, true, reason.clone()));
@@ -121,7 +121,7 @@ async fn who_is_disconnected_hears_why_and_asks_again_before_it_is_heard() {
     let (mut a, _) = words(Words::default()).await;
     let (mut b, gate) = words(Words::default()).await;
     let (id_a, id_b) = (a.transport.id(), b.transport.id());
-    a.transport.learn(id_b, &b.transport.addresses());
+    a.transport.learn(id_b, &b.transport.addresses(), None);
     a.transport.send(id_b, Bytes::from_static(b"there"));
     assert_eq!(b.frame().await, "there");
     gate.shut.store(true, Ordering::SeqCst);

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::world::*;
+use crate::MAX_ADDRESSES;
 
 fn ads() -> impl Strategy<Value = Ad> {
     (0..3u32, any::<bool>(), prop_oneof![4 => Just(""), 1 => Just("\n")]).prop_map(
@@ -21,9 +22,11 @@ fn ads() -> impl Strategy<Value = Ad> {
 }
 
 fn cards() -> impl Strategy<Value = Card> {
-    (0..8usize, 0..4u64, 0..=MAX_ADDRESSES + 1).prop_map(|(n, incarnation, count)| Card {
+    let bounds = (0..=MAX_ADDRESSES + 1, 0..=limits::RELAY_BYTES + 1);
+    (0..8usize, 0..4u64, bounds).prop_map(|(n, incarnation, (count, length))| Card {
         node: id(n),
         addresses: (0..count as u64).map(|life| address(n, life)).collect(),
+        relay: (length > 0).then(|| "r".repeat(length)),
         incarnation,
     })
 }
@@ -31,6 +34,7 @@ fn cards() -> impl Strategy<Value = Card> {
 fn introductions() -> impl Strategy<Value = Introduction> {
     (cards(), ads()).prop_map(|(card, ad)| Introduction {
         addresses: card.addresses,
+        relay: card.relay,
         incarnation: card.incarnation,
         ad,
     })
@@ -78,7 +82,7 @@ proptest! {
     fn ups_and_downs_alternate_and_tables_are_sound(
         events in proptest::collection::vec(events(), 0..120),
     ) {
-        let card = Card { node: id(0), addresses: vec![address(0, 1)], incarnation: 2 };
+        let card = Card { node: id(0), addresses: vec![address(0, 1)], relay: None, incarnation: 2 };
         let mut machine = Membership::new(card, Ad::default(), Settings::default(), at(0));
         let (mut ms, mut up) = (0, BTreeSet::new());
         for (pause, event) in events {
@@ -104,8 +108,11 @@ proptest! {
                     Effect::Up { node } => prop_assert!(up.insert(node)),
                     Effect::Down { node, .. } => prop_assert!(up.remove(&node)),
                     Effect::AdChanged { node } => prop_assert!(up.contains(&node)),
-                    Effect::Learn { node, addresses } => {
-                        prop_assert!(node != id(0) && !addresses.is_empty());
+                    Effect::Learn { node, addresses, relay } => {
+                        prop_assert!(node != id(0));
+                        prop_assert!(!addresses.is_empty() || relay.is_some());
+                        let length = relay.map_or(0, |relay| relay.len());
+                        prop_assert!(length <= limits::RELAY_BYTES);
                         prop_assert!(addresses.len() <= MAX_ADDRESSES);
                     }
                     Effect::Send { to, message } => {

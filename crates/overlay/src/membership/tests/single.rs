@@ -4,10 +4,10 @@ use outlast_types::{limits, wire};
 
 use super::super::*;
 use super::world::*;
-use crate::MAX_CARDS;
+use crate::{MAX_ADDRESSES, MAX_CARDS};
 
 fn machine() -> Membership {
-    let card = Card { node: id(0), addresses: vec![address(0, 1)], incarnation: 100 };
+    let card = Card { node: id(0), addresses: vec![address(0, 1)], relay: None, incarnation: 100 };
     let ad = Ad { slots: 2, free: 2, ..Ad::default() };
     let mut machine = Membership::new(card, ad, Settings::default(), at(0));
     (0..2 * limits::MEMBERS).for_each(|n| machine.set_shared(id(n), vec![VO]));
@@ -15,7 +15,12 @@ fn machine() -> Membership {
 }
 
 fn introduction(n: usize, incarnation: u64) -> Introduction {
-    Introduction { addresses: vec![address(n, incarnation)], incarnation, ad: Ad::default() }
+    Introduction {
+        addresses: vec![address(n, incarnation)],
+        relay: None,
+        incarnation,
+        ad: Ad::default(),
+    }
 }
 
 fn hello(n: usize, incarnation: u64) -> Message {
@@ -131,8 +136,8 @@ fn what_a_member_says_of_others_changes_nothing_about_those_that_are_heard() {
     let mut m = machine();
     hear(&mut m, 0, 1, hello(1, 5));
     hear(&mut m, 0, 2, hello(2, 5));
-    let lie = Card { node: id(2), addresses: vec![address(9, 9)], incarnation: 99 };
-    let me = Card { node: id(0), addresses: vec![address(9, 9)], incarnation: 101 };
+    let lie = Card { node: id(2), addresses: vec![address(9, 9)], relay: None, incarnation: 99 };
+    let me = Card { node: id(0), addresses: vec![address(9, 9)], relay: None, incarnation: 101 };
     assert!(hear(&mut m, 10, 1, Message::Cards { cards: vec![lie.clone(), me] }).is_empty());
     assert_eq!(m.member(&id(2)).unwrap().card.addresses, [address(2, 5)]);
     assert_eq!(m.counters().impostors, 1);
@@ -144,7 +149,7 @@ fn what_a_member_says_of_others_changes_nothing_about_those_that_are_heard() {
     assert_eq!(state(&m, 2), Some(State::Lost));
     let out = hear(&mut m, 3_010, 1, Message::Cards { cards: vec![lie] });
     let addresses = vec![address(2, 5), address(9, 9)];
-    assert_eq!(out[0], Effect::Learn { node: id(2), addresses });
+    assert_eq!(out[0], Effect::Learn { node: id(2), addresses, relay: None });
     assert_eq!(m.member(&id(2)).unwrap().card.incarnation, 5);
     assert!(ups_and_downs(&out).is_empty());
 }
@@ -153,7 +158,7 @@ fn what_a_member_says_of_others_changes_nothing_about_those_that_are_heard() {
 fn a_stranger_is_no_member_before_it_introduces_itself() {
     let mut m = machine();
     assert!(hear(&mut m, 0, 1, Message::Pull).is_empty());
-    let cards = vec![Card { node: id(3), addresses: Vec::new(), incarnation: 1 }];
+    let cards = vec![Card { node: id(3), addresses: Vec::new(), relay: None, incarnation: 1 }];
     assert!(hear(&mut m, 0, 1, Message::Cards { cards: cards.clone() }).is_empty());
     assert_eq!(m.counters().strangers, 2);
     assert!(hear(&mut m, 0, 1, Message::Bye { incarnation: 1 }).is_empty());
@@ -170,11 +175,11 @@ fn a_stranger_is_no_member_before_it_introduces_itself() {
 #[test]
 fn a_ticket_is_tried_for_ever_and_remembered() {
     let mut m = machine();
-    let ticket = Card { node: id(1), addresses: vec![address(1, 1)], incarnation: 0 };
+    let ticket = Card { node: id(1), addresses: vec![address(1, 1)], relay: None, incarnation: 0 };
     let mut out = Vec::new();
     m.join(at(0), vec![ticket.clone()], &mut out);
     let addresses = ticket.addresses.clone();
-    assert_eq!(out[0], Effect::Learn { node: id(1), addresses });
+    assert_eq!(out[0], Effect::Learn { node: id(1), addresses, relay: None });
     assert!(matches!(out[1], Effect::Send { message: Message::Hello { cards: true, .. }, .. }));
     assert!(sends_to(&tick(&mut m, 7_200_000), 1) > 400);
     assert_eq!(m.cards(), [ticket]);
@@ -211,7 +216,12 @@ fn contacts_are_bounded_and_greeted_a_few_at_a_time() {
     let cards = |from: usize| {
         let cards = from..from + MAX_CARDS;
         cards
-            .map(|n| Card { node: id(n), addresses: vec![address(n, 1)], incarnation: 1 })
+            .map(|n| Card {
+                node: id(n),
+                addresses: vec![address(n, 1)],
+                relay: None,
+                incarnation: 1,
+            })
             .collect()
     };
     let out = hear(&mut m, 1, 1, Message::Cards { cards: cards(10) });
@@ -239,23 +249,24 @@ fn what_breaks_a_bound_is_dropped_and_counted() {
     let me = Introduction { addresses: addresses.clone(), ..introduction(1, 1) };
     assert!(hear(&mut m, 0, 1, Message::Welcome { me, cards: Vec::new() }).is_empty());
     hear(&mut m, 0, 1, hello(1, 1));
-    let card = Card { node: id(2), addresses, incarnation: 1 };
+    let card = Card { node: id(2), addresses, relay: None, incarnation: 1 };
     assert!(hear(&mut m, 0, 1, Message::Cards { cards: vec![card] }).is_empty());
-    let card = Card { node: id(2), addresses: Vec::new(), incarnation: 1 };
+    let card = Card { node: id(2), addresses: Vec::new(), relay: None, incarnation: 1 };
     let cards = vec![card; MAX_CARDS + 1];
     assert!(hear(&mut m, 0, 1, Message::Cards { cards }).is_empty());
     assert_eq!(m.counters().malformed, 5);
     // What this node itself says stays within the bounds.
     let ad = Ad { name: "ü\n".repeat(200), ..Ad::default() };
     m.set_ad(at(1), ad, &mut Vec::new());
-    assert!(m.own.introduction().is_valid());
+    assert!(m.own.introduction().split(id(0)).is_some());
 }
 
 #[test]
 fn a_full_table_fits_into_a_frame() {
     let v6 = SocketAddr::from(([0xffff; 8], 0xffff));
     let node = NodeId::from_bytes([255; 32]);
-    let card = Card { node, addresses: vec![v6; MAX_ADDRESSES], incarnation: u64::MAX };
+    let card =
+        Card { node, addresses: vec![v6; MAX_ADDRESSES], relay: None, incarnation: u64::MAX };
     let message = Message::Cards { cards: vec![card; MAX_CARDS] };
     let frame = wire::encode(&message, limits::FRAME_BYTES / 10).unwrap();
     assert_eq!(wire::decode::<Message>(&frame, limits::FRAME_BYTES).unwrap(), message);
@@ -356,4 +367,38 @@ fn nobody_hears_of_a_node_of_another_organisation() {
     assert_eq!(told(1), [id(3)]);
     assert_eq!(told(2), [id(3)]);
     assert_eq!(told(3), [id(1), id(2)]);
+}
+
+#[test]
+fn a_node_that_moves_tells_its_members_and_they_hand_on_where_it_is() {
+    let mut m = machine();
+    hear(&mut m, 1, 1, hello(1, 5));
+    let mut out = Vec::new();
+    let relay = Some("http://10.0.0.1:3340".to_owned());
+    m.set_place(vec![address(0, 7)], relay.clone(), &mut out);
+    let [Effect::Send { to, message: Message::Hello { me, cards: false } }] = out.as_slice() else {
+        panic!("{out:?}")
+    };
+    assert_eq!((*to, &me.relay, me.addresses[0]), (id(1), &relay, address(0, 7)));
+    let moved = Introduction { relay, ..introduction(1, 5) };
+    let told = hear(&mut m, 2, 1, Message::Hello { me: moved.clone(), cards: false });
+    let Introduction { addresses, relay, .. } = moved;
+    assert_eq!(told[0], Effect::Learn { node: id(1), addresses, relay: relay.clone() });
+    assert_eq!(m.cards()[0].relay, relay);
+    out.clear();
+    m.set_place(vec![address(0, 7)], relay, &mut out);
+    assert_eq!(out, []);
+}
+
+#[test]
+fn who_is_found_near_by_is_greeted_and_given_up_if_it_never_answers() {
+    let mut m = machine();
+    let card = Card { node: id(2), addresses: vec![address(2, 1)], relay: None, incarnation: 0 };
+    let mut out = Vec::new();
+    m.found(at(0), vec![card], &mut out);
+    assert_eq!(sends_to(&out, 2), 1);
+    let later = tick(&mut m, 120_000);
+    assert!(sends_to(&later, 2) > 0 && sends_to(&later, 2) < 10);
+    assert_eq!(m.cards(), []);
+    assert_eq!(sends_to(&tick(&mut m, 240_000), 2), 0);
 }

@@ -98,7 +98,12 @@ impl World {
     }
 
     pub(super) fn card(&self, n: usize) -> Card {
-        Card { node: id(n), addresses: vec![address(n, self.lives[n])], incarnation: 0 }
+        Card {
+            node: id(n),
+            addresses: vec![address(n, self.lives[n])],
+            relay: None,
+            incarnation: 0,
+        }
     }
 
     /// Starts a node that knows these and whom it remembers.
@@ -167,7 +172,9 @@ impl World {
         let now = self.now;
         let up = &mut self.nodes[n].as_mut().unwrap().up;
         match effect {
-            Effect::Learn { node, addresses } => assert!(node != id(n) && !addresses.is_empty()),
+            Effect::Learn { node, addresses, .. } => {
+                assert!(node != id(n) && !addresses.is_empty())
+            }
             Effect::Up { node } => {
                 self.ups += 1;
                 assert!(up.insert(node), "{n}: {node:?} came up twice");
