@@ -11,6 +11,7 @@
 //! - [`process`]: any process, with its output in files and a deadline.
 //! - [`network`]: hosts as network namespaces, whose links can be cut.
 //! - [`picture`]: our own small scenes, and what POV-Ray itself makes of them.
+//! - [`metrics`]: what `/metrics` says.
 //! - [`gate`]: a program whose runs are counted, and end when the test says so.
 //! - [`rogue`]: the executor of a node that lies, crashes or hangs. Never part of the product.
 //!
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub mod binaries;
 pub mod gate;
+pub mod metrics;
 pub mod network;
 pub mod node;
 pub mod picture;

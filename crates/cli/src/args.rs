@@ -90,6 +90,13 @@ pub enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether it has to do with a node at all.
+    pub fn needs_data(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_))
+    }
+}
+
 /// Where each shell looks for completions.
 const COMPLETIONS_HELP: &str = "\
 Where they go:
@@ -118,9 +125,24 @@ pub struct UpArgs {
     /// Name to show to people [default: the host's]
     #[arg(long, env = "OUTLAST_NAME", value_name = "NAME")]
     pub name: Option<String>,
+    /// Address for a scraper of metrics; serves /metrics and /healthz to whoever reaches it [default: none]
+    #[arg(long, env = "OUTLAST_METRICS", value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
+    /// How to write the log [default: text]
+    #[arg(long, env = "OUTLAST_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormatArg>,
     /// Configuration in TOML [default: DATA_DIR/config.toml, if it is there]
     #[arg(long, env = "OUTLAST_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// For programs: a JSON object a line
+    Json,
 }
 
 /// A job, as `run` and `submit` take it.

@@ -10,7 +10,7 @@ mod watch;
 
 use std::path::PathBuf;
 
-use crate::args::{Command, Global};
+use crate::args::{Cli, Command};
 use crate::config::Surroundings;
 use crate::connect::{self, Attached};
 use crate::embed::{Embedder, Role};
@@ -40,14 +40,18 @@ impl<'a> Context<'a> {
     /// What the command line and the surroundings say.
     ///
     /// # Errors
-    /// If there is no data directory.
+    /// If there is no data directory and the command needs one.
     pub fn new(
         ui: &'a mut Ui,
         embedder: &'a dyn Embedder,
-        global: &Global,
+        cli: &Cli,
         around: Surroundings,
     ) -> Result<Self, Failure> {
-        let data_dir = around.data_dir(global)?;
+        let data_dir = match around.data_dir(&cli.global) {
+            // Those who build packages have no home.
+            Err(_) if !cli.command.needs_data() => PathBuf::new(),
+            data_dir => data_dir?,
+        };
         let pacing = Pacing::default();
         Ok(Self { ui, embedder, data_dir, cwd: around.cwd, pacing, interrupts: None })
     }

@@ -5,9 +5,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use outlast_node::config::{Config, ConfigError, NetworkOptions, Options, default_data_dir};
+use outlast_node::config::{
+    Config, ConfigError, ControlAddresses, LogFormat, NetworkOptions, Options, default_data_dir,
+};
 
-use crate::args::{Global, UpArgs};
+use crate::args::{Global, LogFormatArg, UpArgs};
 use crate::exit::Failure;
 
 /// Name of the configuration file in the data directory.
@@ -65,14 +67,7 @@ impl Surroundings {
 /// # Errors
 /// If the configuration file is named but missing, or any setting can't be meant.
 pub fn for_up(data_dir: PathBuf, cwd: &Path, args: UpArgs) -> Result<Config, Failure> {
-    let file = match &args.config {
-        Some(path) => {
-            let path = cwd.join(path);
-            let missing = || format!("configuration {}: no such file", path.display());
-            read(&path)?.ok_or_else(|| Failure::usage(missing()))?
-        }
-        None => in_data_dir(&data_dir)?,
-    };
+    let file = file_for_up(&data_dir, cwd, &args)?;
     let flags = Options {
         data_dir: Some(data_dir),
         listen: Some(args.listen).filter(|listen| !listen.is_empty()),
@@ -83,9 +78,29 @@ pub fn for_up(data_dir: PathBuf, cwd: &Path, args: UpArgs) -> Result<Config, Fai
             relays: Some(args.relays).filter(|relays| !relays.is_empty()),
             lan: args.no_lan.then_some(false),
         },
+        control: ControlAddresses { metrics: args.metrics },
         ..Options::default()
     };
     flags.over(file).resolve(|_| None).map_err(refused)
+}
+
+fn file_for_up(data_dir: &Path, cwd: &Path, args: &UpArgs) -> Result<Options, Failure> {
+    let Some(path) = &args.config else { return in_data_dir(data_dir) };
+    let path = cwd.join(path);
+    let missing = || format!("configuration {}: no such file", path.display());
+    read(&path)?.ok_or_else(|| Failure::usage(missing()))
+}
+
+/// How `up` is to log. A configuration file that can't be read is reported by `up` itself, in text.
+pub fn log_format(data_dir: &Path, cwd: &Path, args: &UpArgs) -> LogFormat {
+    match args.log_format {
+        Some(LogFormatArg::Text) => LogFormat::Text,
+        Some(LogFormatArg::Json) => LogFormat::Json,
+        None => {
+            let file = file_for_up(data_dir, cwd, args);
+            file.ok().and_then(|file| file.log.format).unwrap_or_default()
+        }
+    }
 }
 
 /// Settings for a node inside `run` or `wait`, which goes away with its job: what the configuration file
@@ -179,6 +194,22 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             assert!(up().contains(named), "{}", up());
         }
+    }
+
+    #[test]
+    fn the_log_is_as_the_flag_says_else_the_file() {
+        let dir = write("[log]\nformat = 'json'");
+        let format = |log_format| {
+            let args = UpArgs { log_format, ..UpArgs::default() };
+            log_format_of(dir.path(), &args)
+        };
+        fn log_format_of(dir: &Path, args: &UpArgs) -> LogFormat {
+            super::log_format(dir, Path::new("/"), args)
+        }
+        assert_eq!(format(None), LogFormat::Json);
+        assert_eq!(format(Some(LogFormatArg::Text)), LogFormat::Text);
+        std::fs::write(dir.path().join(CONFIG_NAME), "[log").unwrap();
+        assert_eq!(format(None), LogFormat::Text);
     }
 
     #[test]

@@ -1,22 +1,30 @@
 //! Starts real nodes in this process.
 
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use outlast_api::{Control, ControlSocket};
 use outlast_cli::embed::{Boxed, Embedder, Node, Role, StartError};
 use outlast_node::config::Config;
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+/// Completes when a server is to end.
+type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Starts nodes in this process.
 pub(crate) struct Here;
 
 struct Running {
     node: Arc<outlast_node::Node>,
-    server: Option<Server>,
+    servers: Vec<Server>,
 }
 
-/// The control socket of a node.
+/// A server of a node: its control socket, or its figures.
 struct Server {
     shutdown: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -25,6 +33,11 @@ struct Server {
 impl Embedder for Here {
     fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
         Box::pin(async move {
+            // First of all: if the address is taken, nothing has begun.
+            let metrics = match config.metrics.filter(|_| role == Role::Daemon) {
+                Some(address) => Some(listen(address).await?),
+                None => None,
+            };
             let options =
                 outlast_node::Options { passive: role == Role::Passive, ..Default::default() };
             let node = outlast_node::Node::start(&config, options).await.map_err(|e| match e {
@@ -32,35 +45,62 @@ impl Embedder for Here {
                 outlast_node::StartError::Address(why) => StartError::Address(why.to_string()),
                 outlast_node::StartError::Failed(why) => StartError::Failed(format!("{why:#}")),
             })?;
-            let server = if role == Role::Passive {
-                None
-            } else {
+            let mut servers = Vec::new();
+            let control = || Arc::<outlast_node::Node>::clone(&node) as Arc<dyn Control>;
+            if role != Role::Passive {
                 let path = config.data_dir.join(outlast_api::SOCKET_NAME);
-                match ControlSocket::bind(&path) {
-                    Ok(socket) => {
-                        Some(Server::start(socket, Arc::<outlast_node::Node>::clone(&node)))
-                    }
+                let socket = match ControlSocket::bind(&path) {
+                    Ok(socket) => socket,
                     Err(error) => {
                         node.stop(false, None).await;
                         node.stopped().await;
                         return Err(StartError::Failed(error.to_string()));
                     }
-                }
-            };
-            Ok(Box::new(Running { node, server }) as Box<dyn Node>)
+                };
+                let control = control();
+                servers.push(Server::start(|told| outlast_api::serve(socket, control, told)));
+            }
+            if let Some(listener) = metrics {
+                let control = control();
+                servers.push(Server::start(|told| {
+                    outlast_api::serve_metrics(listener, control, told)
+                }));
+            }
+            Ok(Box::new(Running { node, servers }) as Box<dyn Node>)
         })
     }
 }
 
+/// Listens for whoever reads metrics.
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let listener = TcpListener::bind(address).await.and_then(|listener| {
+        let address = listener.local_addr()?;
+        tracing::info!("figures are on http://{address}/metrics");
+        Ok(listener)
+    });
+    if !address.ip().is_loopback() {
+        tracing::warn!("whoever reaches {address} can read this node's figures (--metrics)");
+    }
+    listener.map_err(|error| {
+        StartError::Failed(format!(
+            "metrics on {address}: {error}; choose another address with --metrics"
+        ))
+    })
+}
+
 impl Server {
-    fn start(socket: ControlSocket, control: Arc<dyn Control>) -> Self {
+    /// Starts what `serve` makes of a future that completes when it is to end.
+    fn start<S>(serve: impl FnOnce(Told) -> S) -> Self
+    where
+        S: Future<Output = io::Result<()>> + Send + 'static,
+    {
         let (shutdown, told) = oneshot::channel::<()>();
-        let told = async move {
+        let serving = serve(Box::pin(async move {
             let _ = told.await;
-        };
+        }));
         let task = tokio::spawn(async move {
-            if let Err(error) = outlast_api::serve(socket, control, told).await {
-                tracing::error!("the control socket: {error}");
+            if let Err(error) = serving.await {
+                tracing::error!("serving requests: {error}");
             }
         });
         Self { shutdown, task }
@@ -81,10 +121,10 @@ impl Node for Running {
 
     fn stop(self: Box<Self>) -> Boxed<'static, ()> {
         Box::pin(async move {
-            let Self { node, server } = *self;
+            let Self { node, servers } = *self;
             node.stop(false, None).await;
             node.stopped().await;
-            if let Some(Server { shutdown, task }) = server {
+            for Server { shutdown, task } in servers {
                 let _ = shutdown.send(());
                 let _ = task.await;
             }

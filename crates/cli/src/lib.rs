@@ -30,6 +30,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use outlast_node::config::LogFormat;
 
 use crate::args::Cli;
 use crate::commands::Context;
@@ -55,7 +56,11 @@ pub fn main(embedder: &dyn Embedder) -> ExitCode {
         }
     };
     let mut ui = Ui::of_process(&cli.global);
-    let exit = match logging::init(&cli).and_then(|()| act(cli, &mut ui, embedder)) {
+    let acted = Surroundings::find().and_then(|around| {
+        ui.log_messages = logging::init(&cli, &around)? == LogFormat::Json;
+        act(cli, around, &mut ui, embedder)
+    });
+    let exit = match acted {
         Ok(exit) => exit,
         Err(failure) => {
             if !failure.message.is_empty() {
@@ -67,14 +72,18 @@ pub fn main(embedder: &dyn Embedder) -> ExitCode {
     ExitCode::from(exit.0)
 }
 
-fn act(cli: Cli, ui: &mut Ui, embedder: &dyn Embedder) -> Result<Exit, Failure> {
-    let around = Surroundings::find()?;
+fn act(
+    cli: Cli,
+    around: Surroundings,
+    ui: &mut Ui,
+    embedder: &dyn Embedder,
+) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("threads can't be started: {error}")))?;
     let result = runtime.block_on(async {
-        let context = Context::new(ui, embedder, &cli.global, around)?;
+        let context = Context::new(ui, embedder, &cli, around)?;
         commands::act(cli.command, context).await
     });
     // What a node still does in the background can't hold the process.

@@ -22,6 +22,8 @@ pub struct Ui {
     pub json: bool,
     /// Nothing but errors.
     pub quiet: bool,
+    /// Messages go to the log, of which every line is JSON.
+    pub log_messages: bool,
 }
 
 impl Ui {
@@ -37,6 +39,7 @@ impl Ui {
             bars: io::stderr().is_terminal() && !global.quiet,
             json: global.json,
             quiet: global.quiet,
+            log_messages: false,
         }
     }
 
@@ -50,6 +53,7 @@ impl Ui {
             bars: false,
             json: false,
             quiet: false,
+            log_messages: false,
         }
     }
 
@@ -105,13 +109,20 @@ impl Ui {
 
     /// A message for people, unless they want quiet.
     pub fn say(&mut self, text: &str) {
-        if !self.quiet {
-            self.complain(text);
+        if self.quiet {
+            return;
         }
+        if self.log_messages {
+            return tracing::info!(target: "outlast", "{}", text.trim_end());
+        }
+        self.complain(text);
     }
 
     /// A message that has to be seen.
     pub fn complain(&mut self, text: &str) {
+        if self.log_messages {
+            return tracing::error!(target: "outlast", "{}", text.trim_end());
+        }
         // If nobody reads standard error, nobody can be told.
         let _ = writeln!(self.err, "outlast: {}", human::tame(text.trim_end()));
     }

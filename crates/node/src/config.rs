@@ -8,6 +8,7 @@ mod limits;
 mod network;
 mod size;
 mod times;
+mod watching;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +22,7 @@ pub use limits::{Limits, StageLimits};
 pub use network::{Network, NetworkOptions, RELAYS};
 pub use size::{Size, Storage, parse_size, size_text};
 pub use times::{JobTimes, MembershipTimes, Span, parse_duration};
+pub use watching::{ControlAddresses, Log, LogFormat};
 
 /// The port that nodes listen on if nobody says otherwise. If it is taken, that is an error: a
 /// ticket that was handed out has to stay true.
@@ -59,6 +61,10 @@ pub struct Options {
     pub storage: Storage,
     /// What is done for others at most.
     pub limits: Limits,
+    /// Where the node can be asked, besides its socket.
+    pub control: ControlAddresses,
+    /// How the daemon logs.
+    pub log: Log,
 }
 
 /// A node's settings, checked.
@@ -84,6 +90,8 @@ pub struct Config {
     pub cache: Option<u64>,
     /// What staging for others is bounded by.
     pub stage: StageLimits,
+    /// Where figures are served, besides the control socket.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Settings that can't be meant.
@@ -185,6 +193,8 @@ impl Options {
             membership: self.membership.over(below.membership),
             storage: self.storage.over(below.storage),
             limits: self.limits.over(below.limits),
+            control: self.control.over(below.control),
+            log: self.log.over(below.log),
         }
     }
 
@@ -228,6 +238,7 @@ impl Options {
             membership,
             cache: self.storage.cache.map(|size| size.0),
             stage,
+            metrics: self.control.metrics,
         })
     }
 }
