@@ -35,6 +35,9 @@ packages=(
     povray-examples
     ffmpeg          # the video application's tests split, encode and join real films
     parallel        # benchmarks compare with it
+    iperf3          # benchmarks compare with it: what the network can
+    rsync           # benchmarks compare with it
+    socat           # benchmarks compare with files through one connection, plain and with TLS
     python3-venv    # benchmarks install HyperQueue into one
     iproute2        # end-to-end tests cut networks
 )

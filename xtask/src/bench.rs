@@ -3,6 +3,9 @@
 //! Each benchmark is a module of its own below this one and a line in [`BENCHES`].
 
 mod grid;
+mod lab;
+mod machine;
+mod staging;
 
 use crate::Failure;
 
@@ -15,7 +18,10 @@ struct Bench {
 }
 
 /// All of them.
-const BENCHES: &[Bench] = &[Bench { name: "grid", about: grid::ABOUT, run: grid::main }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "grid", about: grid::ABOUT, run: grid::main },
+    Bench { name: "staging", about: staging::ABOUT, run: staging::main },
+];
 
 /// Runs the benchmark that the first argument names.
 pub(crate) fn main(args: &[String]) -> Result<(), Failure> {

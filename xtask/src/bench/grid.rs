@@ -11,8 +11,6 @@
 
 mod failover;
 mod hyperqueue;
-mod lab;
-mod machine;
 mod memory;
 mod picture;
 mod scheduling;
@@ -20,7 +18,8 @@ mod tasks;
 
 use anyhow::{Context as _, bail};
 
-use self::lab::Lab;
+use super::{lab, machine};
+use lab::Lab;
 
 /// What it measures.
 pub(super) const ABOUT: &str = "pictures, tasks a second, scheduling, memory, time to fail over";
@@ -53,7 +52,7 @@ const PARTS: &[Part] = &[
 pub(super) fn main(args: &[String]) -> anyhow::Result<()> {
     let options = parse(args)?;
     let lab = Lab::new()?;
-    machine::print(&options)?;
+    machine::print(options.runs, options.quick);
     let mut failed = Vec::new();
     for part in &options.parts {
         println!("\n### {}\n", part.name);

@@ -60,22 +60,33 @@ impl Lab {
         command
     }
 
-    /// Starts a daemon.
+    /// Starts a daemon on loopback.
     pub(super) fn up(&self, slots: u32, join: Option<&str>) -> anyhow::Result<Daemon> {
         let data_dir = self.data_dir(slots)?;
-        let log = data_dir.join("log");
         let mut command = self.outlast(&data_dir, &data_dir);
         command.args(["up", "--listen", "127.0.0.1:0"]);
         command.args(join.iter().flat_map(|ticket| ["--join", ticket]));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
-        let child = command.spawn().context("starting a daemon")?;
-        let daemon = Daemon { child, data_dir };
+        self.start(command, data_dir)
+    }
+
+    /// Starts a daemon by this command, and waits until it can be asked.
+    pub(super) fn start(&self, command: Command, data_dir: PathBuf) -> anyhow::Result<Daemon> {
+        let log = data_dir.join("log");
+        let daemon = self.spawn(command, data_dir)?;
         let status = || {
             let output = self.outlast(&daemon.data_dir, &daemon.data_dir).arg("status").output();
             output.is_ok_and(|output| output.status.success())
         };
         wait_for("a daemon", status).with_context(|| format!("see {}", log.display()))?;
         Ok(daemon)
+    }
+
+    /// Starts a daemon by this command.
+    pub(super) fn spawn(&self, mut command: Command, data_dir: PathBuf) -> anyhow::Result<Daemon> {
+        let log = File::create(data_dir.join("log"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().context("starting a daemon")?;
+        Ok(Daemon { child, data_dir })
     }
 
     /// The ticket of a daemon.
@@ -117,15 +128,31 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
+    /// Waits for its end, which somebody asked for.
+    pub(super) fn wait(&mut self) -> anyhow::Result<()> {
+        self.child.wait().context("waiting for a daemon")?;
+        Ok(())
+    }
+
     /// SIGSTOP: it is there, and says nothing.
     pub(super) fn freeze(&mut self) {
         let id = self.child.id().to_string();
         let _ = Command::new("kill").args(["-STOP", &id]).status();
     }
 
+    /// Its process number.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A line of its `/proc/PID/status`, in KiB.
     pub(super) fn memory_kib(&self, name: &str) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        self.kib("status", name)
+    }
+
+    /// A line of a file of its folder in `/proc`, in KiB.
+    pub(super) fn kib(&self, file: &str, name: &str) -> u64 {
+        let path = format!("/proc/{}/{file}", self.child.id());
         let text = fs::read_to_string(path).unwrap_or_default();
         let line = text.lines().find_map(|line| line.strip_prefix(name));
         let number = line.map(|line| line.trim_matches([':', ' ', '\t', 'k', 'B']));

@@ -3,20 +3,18 @@
 use std::fs;
 use std::process::Command;
 
-use super::Options;
-
 /// Says what machine this is, when it is, and how busy.
-pub(super) fn print(options: &Options) -> anyhow::Result<()> {
-    let rounds = if options.quick { " (quick: the figures mean nothing)" } else { "" };
+pub(super) fn print(runs: usize, quick: bool) {
+    let rounds = if quick { " (quick: the figures mean nothing)" } else { "" };
     println!("- date: {}", said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]));
     println!("- commit: {}", said("git", &["describe", "--always", "--dirty"]));
     println!("- processor: {} × {}", cores(), field("/proc/cpuinfo", "model name"));
     println!("- memory: {}", field("/proc/meminfo", "MemTotal"));
     println!("- system: {}", said("uname", &["-sr"]));
-    println!("- folder of the measurements: {}", said("df", &["--output=source,fstype", "/tmp"]));
+    let folder = std::env::temp_dir().display().to_string();
+    println!("- folder of the measurements: {}", said("df", &["--output=source,fstype", &folder]));
     println!("- compiler: {}", said("rustc", &["--version"]));
-    println!("- rounds: {}{rounds}", options.runs);
-    Ok(())
+    println!("- rounds: {runs}{rounds}");
 }
 
 /// Load over the last minute.
