@@ -1,5 +1,6 @@
 //! The node as the control API sees it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,10 +161,15 @@ impl Control for Node {
                     (peer.ad(), peer.work().1, running, alive)
                 })
                 .await?;
-            let counters = crate::shared::lock(&self.shared.counters)
+            let mut counters: BTreeMap<String, u64> = crate::shared::lock(&self.shared.counters)
                 .iter()
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect();
+            let moved = self.shared.transfers.moved().counters();
+            counters.extend(moved.map(|(name, bytes)| (name.to_owned(), bytes)));
+            counters.insert("cache_bytes".to_owned(), self.shared.store.total_bytes());
+            counters.insert("cache_bytes_pinned".to_owned(), self.shared.store.pinned_bytes());
+            counters.insert("cache_bytes_limit".to_owned(), self.shared.store.limit());
             Ok(NodeStatus {
                 id: self.shared.me.to_string(),
                 name: ad.name,

@@ -20,6 +20,7 @@ mod shared;
 mod sink;
 mod submit;
 mod tools;
+pub mod transfer;
 mod view;
 
 pub mod config;

@@ -265,7 +265,10 @@ impl Node {
         let help = "Connections turned away by this node, or by others";
         page.counters("connections_refused", help, "reason", &refused);
         page.counter("streams_served", "Streams of other nodes", of(&seen.streams_served));
-        page.counter("blobs_fetched", "Files fetched from others", of(&seen.blobs_fetched));
+        let moved = self.shared.transfers.moved().counters();
+        let moved = moved.map(|(name, bytes)| (name.trim_start_matches("staging_bytes_"), bytes));
+        let help = "Of inputs and answers: fetched from others, found here otherwise, served";
+        page.counters("staging_bytes", help, "way", &moved);
     }
 }
 

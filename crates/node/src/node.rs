@@ -16,7 +16,7 @@ use outlast_gridlet::Registry;
 use outlast_job::{Effect, End, Input, Peer, Phase, Record, Recovered};
 use outlast_os::FolderLock;
 use outlast_overlay::Card;
-use outlast_types::{Ad, Hash, NodeId, Ticket, Time, limits, wire};
+use outlast_types::{Ad, NodeId, Ticket, Time, limits, wire};
 use outlast_verify::Ledger;
 
 use crate::config::Config;
@@ -29,10 +29,11 @@ use crate::kernel::{
 };
 use crate::metrics::Metrics;
 use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
-use crate::store::{Holder, Store};
+use crate::store::Store;
 use crate::tools::Tools;
+use crate::transfer::{Moved, Server, Transfers};
 use crate::transport::{
-    Blobs, BoxFuture, Counters, FetchError, IrohTransport, NodeKey, OpenGate, Place, Reach, Tag,
+    BoxFuture, Counters, FetchError, IrohTransport, NodeKey, OpenGate, Place, Reach, Tag,
     Transport, TransportError, TransportOptions,
 };
 
@@ -136,16 +137,16 @@ impl Node {
         let (events_in, events) = mpsc::channel(EVENTS);
         let key = NodeKey::load_or_create(data_dir)?;
         let me = key.id();
+        let moved = Arc::new(Moved::default());
         let transport: Arc<dyn Transport> = if options.passive {
             Arc::new(Nowhere(me, Counters::default()))
         } else {
-            let (listen, store) = (config.listen.clone(), Arc::clone(&store));
-            let streams = Arc::new(Blobs(Arc::clone(&store)));
+            let listen = config.listen.clone();
+            let streams = Arc::new(Server::new(Arc::clone(&store), Arc::clone(&moved)));
             let gate = Arc::new(OpenGate);
             let events = frames_in;
             let (relays, lan) = (config.network.relays.clone(), config.network.lan);
-            let options =
-                TransportOptions { key, listen, relays, lan, store, gate, streams, events };
+            let options = TransportOptions { key, listen, relays, lan, gate, streams, events };
             Arc::new(IrohTransport::bind(options).await?)
         };
         let clock = Clock::new();
@@ -158,6 +159,7 @@ impl Node {
             store: Arc::clone(&store),
             tools: Arc::clone(&tools),
             journal: Arc::new(RwLock::new(journal)),
+            transfers: Transfers::new(Arc::clone(&transport), Arc::clone(&store), moved),
             transport,
             executor: Arc::new(Numbered::new(executor)),
             kernel: Kernel(events_in),
@@ -312,11 +314,6 @@ impl Transport for Nowhere {
     fn learn(&self, _: NodeId, _: &[SocketAddr], _: Option<&str>) {}
 
     fn send(&self, _: NodeId, _: Bytes) {}
-
-    fn fetch(&self, from: NodeId, _: Hash, _: u64, _: Holder) -> BoxFuture<Result<(), FetchError>> {
-        let reason = "this node only looks at its record".to_owned();
-        Box::pin(async move { Err(FetchError::Unreachable { node: from, reason }) })
-    }
 
     fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>> {
         let reason = "this node only looks at its record".to_owned();

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
@@ -27,10 +26,8 @@ use crate::metrics::Metrics;
 use crate::sink::DiskSink;
 use crate::store::{Holder, Store};
 use crate::tools::Tools;
+use crate::transfer::{TransferError, Transfers, Wanted};
 use crate::transport::Transport;
-
-/// Blobs of one job or answer fetched side by side: hides round trips, and doesn't split the link too often.
-const PARALLEL_FETCHES: usize = 4;
 
 /// A list of inputs: about a hundred thousand files.
 const MANIFEST_BYTES: u64 = 16 << 20;
@@ -56,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) tools: Arc<Tools>,
     pub(crate) journal: SharedJournal,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) transfers: Transfers,
     pub(crate) executor: Arc<dyn RunHere>,
     pub(crate) kernel: Kernel,
     pub(crate) jobs: Arc<Jobs>,
@@ -171,41 +169,6 @@ impl Shared {
         self.data_dir.join("work")
     }
 
-    /// Pulls blobs that aren't here, a few at a time; makes them durable if they are to be kept.
-    async fn pull(
-        &self,
-        from: NodeId,
-        blobs: &[(Hash, u64)],
-        holder: Holder,
-        durable: bool,
-    ) -> Result<(), String> {
-        let wanted: BTreeSet<(Hash, u64)> = blobs.iter().copied().collect();
-        // Before it is looked whether they are here.
-        self.store.pin(wanted.iter().map(|(hash, _)| hash), holder);
-        let fetch = async |hash: Hash, length: u64| {
-            if self.store.has(&hash) {
-                return Ok(());
-            }
-            let fetched = self.transport.fetch(from, hash, length, holder).await;
-            fetched.map_err(|error| format!("fetching {hash:?}: {error}"))
-        };
-        // All of them, also after an error: what arrives now needn't be fetched again.
-        let result = stream::iter(wanted.iter().copied())
-            .map(|(hash, length)| fetch(hash, length))
-            .buffer_unordered(PARALLEL_FETCHES)
-            .fold(Ok(()), async |all, one| all.and(one))
-            .await;
-        result?;
-        if durable {
-            let store = Arc::clone(&self.store);
-            let synced = tokio::task::spawn_blocking(move || {
-                store.sync(wanted.iter().map(|(hash, _)| hash)).map_err(|error| error.to_string())
-            });
-            synced.await.map_err(|error| error.to_string())??;
-        }
-        Ok(())
-    }
-
     pub(crate) fn fetch(
         self: &Arc<Self>,
         job: JobId,
@@ -215,12 +178,42 @@ impl Shared {
     ) {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            let result = shared.pull(from, &blobs, Holder::Answers(job), true).await;
+            let result = shared.bring(from, blobs, Holder::Answers(job)).await;
             if let Err(error) = &result {
                 debug!(%job, node = %from.short(), "{error}");
             }
             shared.kernel.send(Event::Input(Input::Fetched { job, ticket, result })).await;
         });
+    }
+
+    /// Answers: durable before they are acknowledged.
+    async fn bring(
+        &self,
+        from: NodeId,
+        blobs: Vec<(Hash, u64)>,
+        holder: Holder,
+    ) -> Result<(), String> {
+        let blobs: BTreeMap<Hash, u64> = blobs.into_iter().collect();
+        let wanted = Wanted { origin: from, group: None, blobs, holder };
+        self.transfers.get(&wanted).await.map_err(|error| error.to_string())?;
+        let store = Arc::clone(&self.store);
+        let synced = tokio::task::spawn_blocking(move || store.sync(wanted.blobs.keys())).await;
+        synced.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
+    /// Inputs of a job of somebody's.
+    async fn bring_inputs(
+        &self,
+        key: JobKey,
+        manifest: Hash,
+        blobs: BTreeMap<Hash, u64>,
+    ) -> Result<(), RunFailure> {
+        let (origin, holder) = (key.submitter, Holder::Worked(key));
+        let wanted = Wanted { origin, group: Some(manifest), blobs, holder };
+        self.transfers.get(&wanted).await.map_err(|error| match error {
+            TransferError::DiskFull(_) | TransferError::Full(_) => RunFailure::DiskFull,
+            error => RunFailure::Setup(error.to_string()),
+        })
     }
 
     /// Lays out a job's inputs, once.
@@ -240,9 +233,8 @@ impl Shared {
             )));
         }
         let setup = RunFailure::Setup;
-        let holder = Holder::Worked(key);
-        let list = [(manifest.hash, manifest.length)];
-        self.pull(key.submitter, &list, holder, false).await.map_err(setup)?;
+        let list = BTreeMap::from([(manifest.hash, manifest.length)]);
+        self.bring_inputs(key, manifest.hash, list).await?;
         let bytes = self.store.read(&manifest.hash).map_err(|e| setup(e.to_string()))?;
         let files: Vec<ManifestFile> =
             wire::decode(&bytes, MANIFEST_BYTES as usize).map_err(|e| setup(e.to_string()))?;
@@ -252,8 +244,8 @@ impl Shared {
         if total.saturating_mul(2) > free {
             return Err(RunFailure::DiskFull);
         }
-        let blobs: Vec<(Hash, u64)> = files.iter().map(|f| (f.hash, f.length)).collect();
-        self.pull(key.submitter, &blobs, holder, false).await.map_err(setup)?;
+        let blobs = files.iter().map(|file| (file.hash, file.length)).collect();
+        self.bring_inputs(key, manifest.hash, blobs).await?;
         let folder = self.work_dir().join(folder_name(key)).join("inputs");
         let store = Arc::clone(&self.store);
         let staged = tokio::task::spawn_blocking(move || {

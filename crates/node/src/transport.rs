@@ -4,7 +4,7 @@
 //!   node A                                         node B
 //!   connection ─▶ each end's `Gate` says whether it may go on (see `gate`)
 //!   send ─▶ queue ─▶ one stream of frames, in order ─▶ TransportEvent::Frame
-//!   fetch ─▶ a stream of its own: hash ▶  ◀ status, length, bytes ─▶ A's store, verified
+//!   open ─▶ a stream of its own, both ways ─────────▶ `StreamHandler`
 //! ```
 //!
 //! Frames are best effort: one may be lost with its connection, or because a queue is full, and
@@ -18,7 +18,6 @@
 //! else: no public relays, no directory. A name server is asked only for the name of a configured relay.
 
 mod admission;
-mod blobs;
 mod connection;
 mod frames;
 mod gate;
@@ -38,17 +37,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use iroh::endpoint::{RecvStream, SendStream};
-use outlast_types::{Hash, NodeId};
+use outlast_types::NodeId;
 
-pub use blobs::Blobs;
 pub use gate::{Gate, HELLO_BYTES, OpenGate, REASON_BYTES};
 pub use iroh_transport::{IrohTransport, TransportError, TransportOptions};
 pub use key::{KeyError, NodeKey};
 pub use lan::{TAGS, Tag};
 pub use reach::{Lan, Observed, Place, Reach, RelayState};
 pub use streams::{StreamHandler, Violation};
-
-use crate::store::{Holder, StoreError};
 
 /// A future that owns all it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -81,15 +77,6 @@ pub trait Transport: Send + Sync + 'static {
     /// need be. If the queue is full, or the node can't be reached, this frame is dropped and
     /// counted: older ones were promised first. To this node itself: it arrives like any other.
     fn send(&self, to: NodeId, frame: Bytes);
-
-    /// Pulls a blob into the store for `holder`, and verifies it. Dropping the future leaves nothing behind.
-    fn fetch(
-        &self,
-        from: NodeId,
-        hash: Hash,
-        length: u64,
-        holder: Holder,
-    ) -> BoxFuture<Result<(), FetchError>>;
 
     /// Opens a stream to a node, which its [`StreamHandler`] serves. It hears of it with the first byte. Connects if need be.
     fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>>;
@@ -145,7 +132,7 @@ pub enum TransportEvent {
     },
 }
 
-/// Why there is no stream, or a blob isn't here.
+/// Why there is no stream.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No connection.
@@ -156,27 +143,6 @@ pub enum FetchError {
         /// What was tried.
         reason: String,
     },
-    /// That node doesn't have it.
-    #[error("node {} doesn't have blob {hash}", node.short())]
-    Missing {
-        /// The node.
-        node: NodeId,
-        /// The blob.
-        hash: Hash,
-    },
-    /// The connection was lost, or nothing came for too long.
-    #[error("node {} stopped sending blob {hash}: {reason}", node.short())]
-    Lost {
-        /// The node.
-        node: NodeId,
-        /// The blob.
-        hash: Hash,
-        /// What happened.
-        reason: String,
-    },
-    /// The bytes are wrong, or our own store can't take them.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 /// What a transport has seen, for people and tests.
@@ -196,8 +162,6 @@ pub struct Counters {
     pub frames_dropped: AtomicU64,
     /// Streams of other nodes that were served without a violation.
     pub streams_served: AtomicU64,
-    /// Blobs received in full.
-    pub blobs_fetched: AtomicU64,
     /// Connections closed because the other end broke a rule.
     pub violations: AtomicU64,
     /// Connections turned away because there were too many.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +13,7 @@ use iroh::endpoint::{
     RecvStream, SendStream, VarInt, presets,
 };
 use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl};
-use outlast_types::{Hash, NodeId, limits};
+use outlast_types::{NodeId, limits};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::timeout;
@@ -28,9 +27,8 @@ use super::reach::{Lan, Observations, Place, Reach, RelayState};
 use super::refusals::Told;
 use super::{
     BoxFuture, Counters, FetchError, Gate, KeyError, NodeKey, StreamHandler, Transport,
-    TransportEvent, admission, blobs, connection, count, frames, lan, relay,
+    TransportEvent, admission, connection, count, frames, lan, relay,
 };
-use crate::store::{Holder, Store};
 
 /// The protocol that both ends have to speak.
 const ALPN: &[u8] = b"outlast/2";
@@ -54,9 +52,6 @@ const HANDSHAKES: usize = 64;
 
 /// Streams served at a time, of all nodes together: bounds open files and buffers.
 const SERVES: usize = 64;
-
-/// Blobs fetched at a time.
-const FETCHES: usize = 16;
 
 /// Streams that one connection may have open: the one of the admission, and requests.
 const STREAMS: u32 = 17;
@@ -83,8 +78,6 @@ pub struct TransportOptions {
     pub relays: Vec<RelayUrl>,
     /// Nodes of the LAN may find this one, and it them, once there is something to announce.
     pub lan: bool,
-    /// Where fetched blobs go.
-    pub store: Arc<Store>,
     /// Who may speak with this node.
     pub gate: Arc<dyn Gate>,
     /// Serves the streams that other nodes open.
@@ -127,7 +120,6 @@ pub struct IrohTransport {
 pub(super) struct Inner {
     pub(super) endpoint: Endpoint,
     id: NodeId,
-    store: Arc<Store>,
     gate: Arc<dyn Gate>,
     pub(super) streams: Arc<dyn StreamHandler>,
     /// How often a node was disconnected: who was let in before that is asked again.
@@ -144,7 +136,6 @@ pub(super) struct Inner {
     pub(super) peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
     pub(super) counters: Counters,
     pub(super) serves: Semaphore,
-    fetches: Semaphore,
     handshakes: Arc<Semaphore>,
     /// Where all tasks run, so that anybody may call from any thread.
     pub(super) runtime: Handle,
@@ -154,32 +145,13 @@ pub(super) struct Inner {
 }
 
 impl IrohTransport {
-    /// [`IrohTransport::bind`] with the key in the data directory, which is made if there is none; lets everybody in
-    /// and serves blobs.
-    ///
-    /// # Errors
-    /// [`TransportError`].
-    pub async fn start(
-        data_dir: &Path,
-        listen: &[SocketAddr],
-        store: Arc<Store>,
-        events: mpsc::Sender<TransportEvent>,
-    ) -> Result<Self, TransportError> {
-        let key = NodeKey::load_or_create(data_dir)?;
-        let streams = Arc::new(blobs::Blobs(Arc::clone(&store)));
-        let (listen, gate) = (listen.to_vec(), Arc::new(super::OpenGate));
-        let (relays, lan) = (Vec::new(), false);
-        let options = TransportOptions { key, listen, relays, lan, store, gate, streams, events };
-        Self::bind(options).await
-    }
-
     /// Binds and starts to accept. Sends nothing to anybody. Its tasks run on the tokio runtime that
     /// this is called on.
     ///
     /// # Errors
     /// [`TransportError`].
     pub async fn bind(options: TransportOptions) -> Result<Self, TransportError> {
-        let TransportOptions { key, listen, relays, lan, store, gate, streams, events } = options;
+        let TransportOptions { key, listen, relays, lan, gate, streams, events } = options;
         let v4 = listen.iter().filter(|address| address.is_ipv4()).count();
         if listen.is_empty() || v4 > 1 || listen.len() - v4 > 1 {
             return Err(TransportError::Listen(listen));
@@ -213,7 +185,6 @@ impl IrohTransport {
         let inner = Arc::new(Inner {
             endpoint,
             id: key.id(),
-            store,
             gate,
             streams,
             disconnects: AtomicU64::new(0),
@@ -227,7 +198,6 @@ impl IrohTransport {
             peers: Mutex::default(),
             counters: Counters::default(),
             serves: Semaphore::new(SERVES),
-            fetches: Semaphore::new(FETCHES),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES)),
             runtime: Handle::current(),
             phase: watch::Sender::new(Phase::Open),
@@ -538,30 +508,6 @@ impl Transport for IrohTransport {
         if !sent {
             count(&self.inner.counters.frames_dropped, 1);
         }
-    }
-
-    fn fetch(
-        &self,
-        from: NodeId,
-        hash: Hash,
-        length: u64,
-        holder: Holder,
-    ) -> BoxFuture<Result<(), FetchError>> {
-        let inner = Arc::clone(&self.inner);
-        Box::pin(async move {
-            if inner.store.has(&hash) {
-                return Ok(());
-            }
-            if from == inner.id {
-                return Err(FetchError::Missing { node: from, hash });
-            }
-            // Never closed.
-            let _turn = inner.fetches.acquire().await.ok();
-            let stream = inner.open(from).await?;
-            blobs::fetch(stream, from, Arc::clone(&inner.store), hash, length, holder).await?;
-            count(&inner.counters.blobs_fetched, 1);
-            Ok(())
-        })
     }
 
     fn open(&self, to: NodeId) -> BoxFuture<Result<(SendStream, RecvStream), FetchError>> {

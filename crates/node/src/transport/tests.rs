@@ -8,9 +8,6 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::store::{Holder, Store};
-
-const HOLDER: Holder = Holder::Passing(u64::MAX);
 
 mod gates;
 
@@ -18,9 +15,25 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 struct Node {
     folder: tempfile::TempDir,
-    store: Arc<Store>,
     transport: IrohTransport,
     events: mpsc::Receiver<TransportEvent>,
+}
+
+/// Takes requests, and answers none that makes sense.
+struct Nothing;
+
+impl StreamHandler for Nothing {
+    fn serve(
+        &self,
+        _: NodeId,
+        _: SendStream,
+        mut recv: RecvStream,
+    ) -> BoxFuture<Result<(), Violation>> {
+        Box::pin(async move {
+            let read = recv.read_to_end(32).await;
+            read.map(drop).map_err(|_| Violation("a request of more than 32 bytes".to_owned()))
+        })
+    }
 }
 
 async fn node_on(listen: Vec<SocketAddr>) -> Result<Node, TransportError> {
@@ -29,20 +42,18 @@ async fn node_on(listen: Vec<SocketAddr>) -> Result<Node, TransportError> {
 
 async fn node_with(listen: Vec<SocketAddr>, gate: Arc<dyn Gate>) -> Result<Node, TransportError> {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
     let (send, events) = mpsc::channel(100);
     let options = TransportOptions {
         key: NodeKey::load_or_create(folder.path()).unwrap(),
         listen,
         relays: Vec::new(),
         lan: false,
-        streams: Arc::new(Blobs(store.clone())),
-        store: store.clone(),
+        streams: Arc::new(Nothing),
         gate,
         events: send,
     };
     let transport = IrohTransport::bind(options).await?;
-    Ok(Node { folder, store, transport, events })
+    Ok(Node { folder, transport, events })
 }
 
 async fn node() -> Node {
@@ -158,42 +169,10 @@ async fn a_frame_to_oneself_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blob_is_fetched_and_verified() {
-    let (a, b) = pair().await;
-    let bytes: Vec<u8> = (0..50_000_000_u32).map(|i| (i ^ (i >> 8)) as u8).collect();
-    let hash = b.store.put_bytes(&bytes, HOLDER).unwrap();
-    let length = bytes.len() as u64;
-    let wrong = a.transport.fetch(b.transport.id(), hash, length + 1, HOLDER).await;
-    assert!(matches!(wrong, Err(FetchError::Store(StoreError::Length { .. }))), "{wrong:?}");
-    let started = Instant::now();
-    a.transport.fetch(b.transport.id(), hash, length, HOLDER).await.unwrap();
-    println!("{:.0} MB/s", length as f64 / 1e6 / started.elapsed().as_secs_f64());
-    assert_eq!(a.store.read(&hash).unwrap(), bytes);
-    a.transport.fetch(b.transport.id(), hash, length, HOLDER).await.unwrap();
-    assert_eq!(a.count(|c| &c.blobs_fetched), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_blob_that_is_missing_or_damaged_does_not_arrive() {
-    let (a, b) = pair().await;
-    let missing = Hash::of(b"missing");
-    let error = a.transport.fetch(b.transport.id(), missing, 7, HOLDER).await.unwrap_err();
-    assert!(matches!(error, FetchError::Missing { .. }), "{error}");
-    let hash = b.store.put_bytes(b"good", HOLDER).unwrap();
-    let path = b.store.path(&hash).unwrap();
-    std::fs::remove_file(&path).unwrap();
-    std::fs::write(&path, "evil").unwrap();
-    let error = a.transport.fetch(b.transport.id(), hash, 4, HOLDER).await.unwrap_err();
-    assert!(matches!(error, FetchError::Store(StoreError::Mismatch { .. })), "{error}");
-    assert!(!a.store.has(&hash));
-    assert_eq!(std::fs::read_dir(a.folder.path().join("blobs/tmp")).unwrap().count(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_key_and_an_unknown_address_are_no_connection() {
     let (mut a, b) = pair().await;
     let other = NodeKey::generate().id();
-    let error = a.transport.fetch(other, Hash::of(b""), 0, HOLDER).await.unwrap_err().to_string();
+    let error = a.transport.open(other).await.unwrap_err().to_string();
     assert!(error.ends_with("no address is known"), "{error}");
     a.transport.learn(other, &b.transport.addresses(), None);
     a.transport.send(other, Bytes::from_static(b"x"));
@@ -223,9 +202,8 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         relays: Vec::new(),
         lan: false,
-        store: b.store.clone(),
         gate: Arc::new(OpenGate),
-        streams: Arc::new(Blobs(b.store.clone())),
+        streams: Arc::new(Nothing),
         events: mpsc::channel(1).0,
     };
     let again = here.block_on(IrohTransport::bind(options)).unwrap();
@@ -291,7 +269,7 @@ async fn who_breaks_a_rule_loses_the_connection_and_nobody_else_does() {
         let expected = [
             "a frame of 542393671 bytes, expected 1 to 4194304",
             "a second stream of frames",
-            "a blob request of other than 32 bytes",
+            "a request of more than 32 bytes",
         ];
         assert!(reason.contains(expected[case]), "{reason}");
         assert_eq!(b.count(|c| &c.violations), case as u64 + 1);
@@ -309,24 +287,6 @@ async fn another_protocol_is_refused() {
     let id = EndpointId::from_bytes(b.transport.id().as_bytes()).unwrap();
     let target = EndpointAddr::new(id).with_ip_addr(b.transport.addresses()[0]);
     assert!(endpoint.connect(target, b"outlast/0").await.is_err());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_fetch_leaves_nothing() {
-    let (a, b) = pair().await;
-    let hash = b.store.put_bytes(&vec![1; 40 << 20], HOLDER).unwrap();
-    let fetch = a.transport.fetch(b.transport.id(), hash, 40 << 20, HOLDER);
-    let tmp = a.folder.path().join("blobs/tmp");
-    let files = || std::fs::read_dir(&tmp).unwrap().count();
-    tokio::select! {
-        _ = fetch => {}
-        () = async { while files() == 0 { tokio::task::yield_now().await; } } => {}
-    }
-    let started = Instant::now();
-    while files() > 0 {
-        assert!(started.elapsed() < DEADLINE);
-        tokio::task::yield_now().await;
-    }
 }
 
 /// Not a test of right or wrong: prints what frames cost. `--run-ignored all --no-capture`.
