@@ -34,6 +34,10 @@ packages=(
     povray-includes
     povray-examples
     ffmpeg          # the video application's tests split, encode and join real films
+    imagemagick     # applications of manifests, and their tests
+    flac
+    xz-utils
+    bzip2
     parallel        # benchmarks compare with it
     iperf3          # benchmarks compare with it: what the network can
     rsync           # benchmarks compare with it

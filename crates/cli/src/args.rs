@@ -83,6 +83,9 @@ pub enum Command {
     Pardon(PardonArgs),
     /// End the daemon: it hands back its work, says goodbye and goes
     Down(DownArgs),
+    /// Show, check and explain applications: what Outlast knows about programs
+    #[command(subcommand)]
+    App(AppCommand),
     /// Print a script that completes command lines in a shell
     #[command(after_long_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),
@@ -93,8 +96,50 @@ pub enum Command {
 impl Command {
     /// Whether it has to do with a node at all.
     pub fn needs_data(&self) -> bool {
-        !matches!(self, Self::Completions(_) | Self::Man(_))
+        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::App(AppCommand::Check(_)))
     }
+}
+
+/// What to do with applications.
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// List applications: what they take, where they come from, whether their programs are here
+    List,
+    /// Print the manifest of an application
+    Show(AppShowArgs),
+    /// Check manifests; tells what is wrong with line and column
+    Check(AppCheckArgs),
+    /// Tell what would be done with a command: the split, what each gridlet runs and is sent
+    ///
+    /// Runs nothing but the tools that look at inputs, such as `identify`. Needs no daemon.
+    Explain(Box<AppExplainArgs>),
+}
+
+/// Options of `app show`.
+#[derive(Debug, Args)]
+pub struct AppShowArgs {
+    /// Name of the application
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// Options of `app check`.
+#[derive(Debug, Args)]
+pub struct AppCheckArgs {
+    /// Manifests, in TOML
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `app explain`.
+#[derive(Debug, Args)]
+pub struct AppExplainArgs {
+    /// Slots of the grid to split for [default: the cores of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub slots: Option<u32>,
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
 }
 
 /// Where each shell looks for completions.

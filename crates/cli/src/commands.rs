@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod app;
 mod follow;
 mod job;
 mod node;
@@ -91,6 +92,7 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Join(args) => node::join(context, args).await,
         Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
+        Command::App(command) => app::app(context, command),
         Command::Completions(args) => pages::completions(context, &args),
         Command::Man(args) => pages::man(context, &args),
     }

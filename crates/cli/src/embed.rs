@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use outlast_api::Control;
+use outlast_node::apps::Registry;
 use outlast_node::config::Config;
 
 /// A future in a box.
@@ -51,6 +52,11 @@ pub trait Node: Send + Sync {
 
 /// Starts nodes.
 pub trait Embedder: Send + Sync {
+    /// The applications that its nodes can submit, besides manifests in the user's folders.
+    fn registry(&self) -> Registry {
+        outlast_node::apps::registry()
+    }
+
     /// Starts a node. Completes once it can be asked, and the socket, if the role has one, is there.
     fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>>;
 }

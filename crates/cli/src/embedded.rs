@@ -7,17 +7,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use outlast_api::{Control, ControlSocket};
-use outlast_cli::embed::{Boxed, Embedder, Node, Role, StartError};
+use outlast_node::apps::Registry;
 use outlast_node::config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::embed::{Boxed, Embedder, Node, Role, StartError};
+
 /// Completes when a server is to end.
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Starts nodes in this process.
-pub(crate) struct Here;
+pub(crate) struct Here {
+    /// The applications that they can submit.
+    pub(crate) registry: Registry,
+}
 
 struct Running {
     node: Arc<outlast_node::Node>,
@@ -31,6 +36,10 @@ struct Server {
 }
 
 impl Embedder for Here {
+    fn registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
     fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
         Box::pin(async move {
             // First of all: if the address is taken, nothing has begun.
@@ -38,8 +47,11 @@ impl Embedder for Here {
                 Some(address) => Some(listen(address).await?),
                 None => None,
             };
-            let options =
-                outlast_node::Options { passive: role == Role::Passive, ..Default::default() };
+            let options = outlast_node::Options {
+                registry: self.registry.clone(),
+                passive: role == Role::Passive,
+                ..Default::default()
+            };
             let node = outlast_node::Node::start(&config, options).await.map_err(|e| match e {
                 outlast_node::StartError::InUse(why) => StartError::InUse(why.to_string()),
                 outlast_node::StartError::Address(why) => StartError::Address(why.to_string()),

@@ -14,6 +14,7 @@ pub mod commands;
 pub mod config;
 pub mod connect;
 pub mod embed;
+mod embedded;
 pub mod exit;
 pub mod human;
 pub mod interrupts;
@@ -38,6 +39,13 @@ use crate::config::Surroundings;
 use crate::embed::Embedder;
 use crate::exit::{Exit, Failure};
 use crate::ui::Ui;
+
+/// The whole command, for nodes that can submit these applications: the built-in ones are
+/// [`outlast_node::apps::registry`], and a program of one's own puts more in front of them with
+/// [`Registry::register`](outlast_node::apps::Registry::register).
+pub fn main_with(registry: outlast_node::apps::Registry) -> ExitCode {
+    main(&embedded::Here { registry })
+}
 
 /// The whole command.
 pub fn main(embedder: &dyn Embedder) -> ExitCode {

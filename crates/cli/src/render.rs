@@ -184,6 +184,22 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
     grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 7]).finish()
 }
 
+/// `app list`: name, programs, origin, and what it takes.
+pub fn apps(rows: impl Iterator<Item = [String; 4]>, width: Option<u16>) -> String {
+    let mut grid = Grid::new(width, &["APP", "PROGRAMS", "FROM", "TAKES"], 3);
+    for row in rows {
+        grid.row(row.map(|cell| human::tame(&cell).replace(['\n', '\t'], " ")).to_vec());
+    }
+    grid.may_go(&[2, 1]).finish()
+}
+
+/// Names and values below each other.
+pub fn lines(lines: &[(&str, String)]) -> String {
+    let mut text = String::new();
+    pairs(&mut text, lines);
+    text
+}
+
 /// Names and values below each other.
 fn pairs(text: &mut String, pairs: &[(&str, String)]) {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

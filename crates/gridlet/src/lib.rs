@@ -14,12 +14,14 @@
 //! [`Sink`].
 
 pub mod apps;
+mod explain;
 mod manager;
 mod output;
 pub mod picture;
 mod recipe;
 mod tool;
 
+pub use explain::{Explained, ExplainedGridlet, ExplainedRun, Names, explain};
 pub use manager::{
     Application, ApplicationManager, Blobs, CommandLine, Gridlet, InputFile, Merged, OpenError,
     Preview, Registry, ResultError, Results, Sample, Sink, SourceFiles, SplitHint,

@@ -260,6 +260,26 @@ pub trait Application: Send + Sync {
     /// Whether this command line is one of its own. The first application of a [`Registry`] that says so gets it.
     fn recognises(&self, command: &CommandLine) -> bool;
 
+    /// What it takes, for people: `commands of povray`. `None`: nobody has to know of it.
+    fn takes(&self) -> Option<String> {
+        Some(format!("commands of {}", self.name()))
+    }
+
+    /// Where it comes from, for people.
+    fn origin(&self) -> String {
+        "built in".to_owned()
+    }
+
+    /// The text of its manifest, if it has one.
+    fn text(&self) -> Option<String> {
+        None
+    }
+
+    /// Programs that it needs on workers, as far as they are always the same.
+    fn programs(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes a command line apart.
     ///
     /// # Errors
@@ -298,6 +318,11 @@ pub trait ApplicationManager: Send + Sync {
     /// The boxes of cells to hand out; disjoint, together everything, each of at most
     /// [`GRIDLET_CELLS`](outlast_types::limits::GRIDLET_CELLS).
     fn gridlets(&self) -> &[Gridlet];
+
+    /// How answers are compared and results joined: name of the way and what it is, for people.
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 
     /// What the user should be told about the split, one sentence each.
     fn notes(&self) -> Vec<String>;

@@ -96,9 +96,9 @@ impl Node {
             })
             .await??;
         let policy = policy(&spec.verification)?;
-        let (shared, registry) = (Arc::clone(&self.shared), Arc::clone(&self.registry));
+        let (shared, catalogue) = (Arc::clone(&self.shared), Arc::clone(&self.catalogue));
         let prepared = tokio::task::spawn_blocking(move || {
-            crate::submit::prepare(&shared, &registry, spec, policy, slots.max(1))
+            crate::submit::prepare(&shared, &catalogue, spec, policy, slots.max(1))
         });
         let prepared = prepared.await.map_err(|error| ApiError::internal(error.to_string()))??;
         let (id, files) = (prepared.id, Arc::new(prepared));

@@ -3,6 +3,7 @@
 //! The thinking is done by pure crates; here are the parts that do things, each with its own
 //! errors and without knowledge of the others' business:
 //!
+//! - [`apps`]: which applications there are.
 //! - [`config`]: how a node is set up.
 //! - [`executor`]: runs the steps of jobs and collects their results.
 //! - [`store`]: blobs by content hash.
@@ -23,6 +24,7 @@ mod tools;
 pub mod transfer;
 mod view;
 
+pub mod apps;
 pub mod config;
 pub mod executor;
 pub mod journal;

@@ -19,6 +19,7 @@ use outlast_overlay::Card;
 use outlast_types::{Ad, NodeId, Ticket, Time, limits, wire};
 use outlast_verify::Ledger;
 
+use crate::apps::Catalogue;
 use crate::config::Config;
 use crate::examiner::Examiner;
 use crate::executor::{Executor, LocalExecutor};
@@ -79,7 +80,7 @@ pub enum StartError {
 /// A running node. It stops when told ([`Node::stop`]) or left ([`Node::stopped`]).
 pub struct Node {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) registry: Arc<Registry>,
+    pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) started: Instant,
     drain_ttl: Duration,
     done: watch::Receiver<bool>,
@@ -177,7 +178,9 @@ impl Node {
             stop: AtomicBool::new(false),
             folders: AtomicU64::new(0),
         });
-        let registry = Arc::new(options.registry);
+        let registry = options.registry;
+        let around = |name: &str| std::env::var_os(name);
+        let catalogue = Arc::new(Catalogue::of(registry.clone(), &config.data_dir, around));
         let offer = offer(config, slots, &shared);
         let Place { addresses, relay } = shared.transport.place();
         let card = Card { node: me, addresses, relay, incarnation: now.as_micros() };
@@ -228,7 +231,7 @@ impl Node {
         }
         let drain_ttl = config.job.drain_ttl;
         let started = Instant::now();
-        Ok(Arc::new(Self { shared, registry, started, drain_ttl, done, _lock: lock }))
+        Ok(Arc::new(Self { shared, catalogue, started, drain_ttl, done, _lock: lock }))
     }
 
     /// This node's key.

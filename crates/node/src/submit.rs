@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use outlast_api::ApiError;
 use outlast_api::types::JobSpec;
-use outlast_gridlet::{ApplicationManager, CommandLine, OpenError, Registry, SplitHint};
+use outlast_gridlet::{ApplicationManager, OpenError, SplitHint};
 use outlast_job::wire::{ManifestRef, StagedFile};
 use outlast_types::{CellId, Hash, JobId, limits, wire};
 use outlast_verify::Policy;
 
+use crate::apps::Catalogue;
 use crate::control::folder_of;
 use crate::jobs::{JobFiles, JobRecord};
 use crate::shared::Shared;
@@ -27,23 +28,14 @@ const INPUT_FILES: usize = 100_000;
 /// Does everything up to the kernel's word. Blocks.
 pub(crate) fn prepare(
     shared: &Arc<Shared>,
-    registry: &Registry,
+    catalogue: &Catalogue,
     spec: JobSpec,
     policy: Policy,
     slots: u32,
 ) -> Result<JobFiles, ApiError> {
     let cwd = folder_of(&spec)?;
     let files = DiskFiles::new(cwd, Arc::clone(&shared.tools));
-    let command = CommandLine {
-        argv: spec.argv,
-        env: spec.env.into_iter().collect(),
-        inputs: spec.inputs,
-        stdin: spec.stdin,
-        output: spec.output,
-        outputs: spec.outputs,
-        params: spec.params.into_iter().map(|param| (param.name, param.values)).collect(),
-        options: spec.options,
-    };
+    let command = crate::apps::command_line(&spec);
     if spec.gridlets == Some(0) {
         return Err(ApiError::bad_request("0 gridlets, expected at least 1"));
     }
@@ -51,7 +43,9 @@ pub(crate) fn prepare(
         OpenError::Usage(_) | OpenError::Input { .. } => ApiError::bad_request(error.to_string()),
         OpenError::State(_) => ApiError::internal(error.to_string()),
     };
-    let application = registry.choose(spec.app.as_deref(), &command).map_err(refuse)?;
+    let (registry, broken) = catalogue.registry();
+    let application = crate::apps::choose(&registry, &broken, spec.app.as_deref(), &command);
+    let application = application.map_err(refuse)?;
     let hint = SplitHint { slots, gridlets: spec.gridlets };
     let manager = application.open(&command, &files, hint).map_err(refuse)?;
     try_recipes(manager.as_ref())?;

@@ -27,7 +27,8 @@ pub(crate) struct Tools {
     /// Below the work folder, so that what is left of it goes at the next start.
     root: PathBuf,
     next: AtomicU64,
-    store: Arc<Store>,
+    /// `None`: tools see no blobs.
+    store: Option<Arc<Store>>,
 }
 
 /// A folder that goes when this does.
@@ -48,7 +49,18 @@ impl Drop for Scratch {
 
 impl Tools {
     pub(crate) fn new(work_dir: &Path, store: Arc<Store>) -> Self {
-        Self { root: work_dir.join("tools"), next: AtomicU64::new(1), store }
+        let next = AtomicU64::new(1);
+        Self { root: work_dir.join("tools"), next, store: Some(store) }
+    }
+
+    /// Without a node, for who only looks at inputs.
+    pub(crate) fn alone(work_dir: &Path) -> Self {
+        Self { root: work_dir.join("tools"), next: AtomicU64::new(1), store: None }
+    }
+
+    fn store(&self) -> io::Result<&Store> {
+        let none = || io::Error::new(io::ErrorKind::NotFound, "no store of blobs here");
+        self.store.as_deref().ok_or_else(none)
     }
 
     /// An empty folder.
@@ -138,7 +150,7 @@ impl Tools {
             match content {
                 Content::Inline(bytes) => fs::write(&path, bytes).map_err(|e| at(&path, &e))?,
                 Content::Blob { hash, .. } => {
-                    self.store.copy_to(hash, &path, false).map_err(io::Error::other)?;
+                    self.store()?.copy_to(hash, &path, false).map_err(io::Error::other)?;
                 }
             }
         }
@@ -217,7 +229,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tools = tools(folder.path());
         let big = vec![7; 100_000];
-        let hash = tools.store.put_bytes(&big, crate::store::Holder::Passing(0)).unwrap();
+        let hash =
+            tools.store().unwrap().put_bytes(&big, crate::store::Holder::Passing(0)).unwrap();
         let files = [
             ("a/b".to_owned(), Content::Inline(b"inline".to_vec())),
             ("big".to_owned(), Content::Blob { hash, length: big.len() as u64 }),

@@ -46,6 +46,10 @@ impl Application for Command {
         !command.argv.is_empty()
     }
 
+    fn takes(&self) -> Option<String> {
+        Some("any other command".to_owned())
+    }
+
     fn open(
         &self,
         command: &CommandLine,
@@ -180,6 +184,14 @@ impl ApplicationManager for Manager {
 
     fn gridlets(&self) -> &[Gridlet] {
         &self.gridlets
+    }
+
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        let folder = self.spec.folder.as_deref().unwrap_or("the folder of the command");
+        vec![
+            ("compare", "exit code, files and standard output, byte by byte".to_owned()),
+            ("merge", format!("its files, into {folder}")),
+        ]
     }
 
     fn notes(&self) -> Vec<String> {

@@ -84,6 +84,27 @@ impl Application for Described {
         ours && command.params.is_empty() && !opened::is_declined(&self.0, command)
     }
 
+    fn takes(&self) -> Option<String> {
+        Some(format!("commands of {}: {}", self.0.programs.join(", "), self.0.summary))
+    }
+
+    fn origin(&self) -> String {
+        self.0.file.clone()
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(self.0.text.clone())
+    }
+
+    fn programs(&self) -> Vec<String> {
+        let first = self.0.gridlet.run.first();
+        match first {
+            Some(word) if word.only() == Some("program") => self.0.programs.clone(),
+            Some(word) if !word.text.contains(['{', '/']) => vec![word.text.clone()],
+            _ => Vec::new(),
+        }
+    }
+
     fn open(
         &self,
         command: &CommandLine,
@@ -117,6 +138,10 @@ impl Application for Restorer {
 
     fn recognises(&self, _: &CommandLine) -> bool {
         false
+    }
+
+    fn takes(&self) -> Option<String> {
+        None
     }
 
     fn open(

@@ -45,6 +45,10 @@ impl Application for Povray {
         command.argv.first().is_some_and(|program| program.rsplit('/').next() == Some("povray"))
     }
 
+    fn programs(&self) -> Vec<String> {
+        vec!["povray".to_owned()]
+    }
+
     fn open(
         &self,
         command: &CommandLine,

@@ -64,6 +64,10 @@ impl Application for Sweep {
         !command.params.is_empty()
     }
 
+    fn takes(&self) -> Option<String> {
+        Some("any command with --param".to_owned())
+    }
+
     fn open(
         &self,
         command: &CommandLine,
@@ -149,6 +153,14 @@ impl ApplicationManager for Manager {
 
     fn gridlets(&self) -> &[Gridlet] {
         &self.gridlets
+    }
+
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        let folder = if self.spec.folder.is_empty() { "." } else { &self.spec.folder };
+        vec![
+            ("compare", "exit code, files and standard output, byte by byte".to_owned()),
+            ("merge", format!("a folder for each run, below {folder}")),
+        ]
     }
 
     fn notes(&self) -> Vec<String> {

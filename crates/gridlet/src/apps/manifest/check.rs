@@ -88,9 +88,9 @@ impl Known {
             problems.add(&part(problems, template, &at), message);
         }
         for name in &self.maybe {
-            if template.uses(name) {
+            if template.needs(name) {
                 let message = format!("`{name}` has no value if the command doesn't give one");
-                let help = "give it a `default`, or pass it on with {options}";
+                let help = "give it a `default`, say what else to take ({a|b}), or pass it on with {options}";
                 problems.add_help(&template.span, message, Some(help));
             }
         }
@@ -472,6 +472,10 @@ fn results(manifest: &Manifest, known: &Known, problems: &mut Problems<'_>) {
         }
     }
     if tiled {
+        if let Some(stdout) = &spec.stdout {
+            let message = "a tile is cut out of a file, expected a program that writes one";
+            problems.add(&stdout.span, message);
+        }
         one(problems, "tiles");
         if matches!(manifest.compare, Compare::Numbers { .. }) {
             problems

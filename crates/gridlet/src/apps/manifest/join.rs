@@ -47,6 +47,26 @@ fn word(manager: &Manager, template: &Template) -> Result<String, ResultError> {
     template.word(&manager.opened.values).map_err(invalid)
 }
 
+/// How results are joined, for people.
+pub(super) fn describe(manager: &Manager) -> String {
+    let to = |template: &Template| template.word(&manager.opened.values).unwrap_or_default();
+    match &manager.manifest.merge {
+        Merge::Concatenate { to: path, .. } => format!("one after another, into {}", to(path)),
+        Merge::Tiles { to: path } => format!("tiles, into {}", to(path)),
+        Merge::Files { to } => {
+            let values = manager.opened.values_of(&[CellId(0)]);
+            let names: Vec<String> =
+                to.iter().map(|path| path.word(&values).unwrap_or_default()).collect();
+            format!("files, the first is {}", names.join(" and "))
+        }
+        Merge::Archive { to: path, .. } => format!("a tar archive, {}", to(path)),
+        Merge::Command(command) => {
+            let words: Vec<&str> = command.run.iter().map(|word| word.text.as_str()).collect();
+            format!("by a command here, into {}: {}", to(&command.to), words.join(" "))
+        }
+    }
+}
+
 pub(super) fn merge(
     manager: &Manager,
     results: &dyn Results,

@@ -25,6 +25,27 @@ pub(super) fn invalid(text: impl Into<String>) -> ResultError {
 }
 
 impl Judge<'_> {
+    /// How it compares, for people.
+    pub(super) fn describe(&self) -> String {
+        match &self.manager.manifest.compare {
+            Compare::Bytes if self.manager.rect(outlast_types::CellId(0)).is_some() => {
+                "pictures, every sample the same".to_owned()
+            }
+            Compare::Bytes => "files, byte by byte".to_owned(),
+            Compare::Numbers { tolerance, relative } => {
+                let tolerance = self.manager.opened.tolerance.unwrap_or(*tolerance);
+                format!("numbers that differ by at most {tolerance}, or {relative} of themselves")
+            }
+            Compare::Picture { .. } => {
+                format!("pictures that differ by at most {} steps of 255", self.picture_tolerance())
+            }
+            Compare::Command { run, .. } => {
+                let words: Vec<&str> = run.iter().map(|word| word.text.as_str()).collect();
+                format!("by a command here: {}", words.join(" "))
+            }
+        }
+    }
+
     pub(super) fn check(&self, output: &CellOutput, blobs: &dyn Blobs) -> Result<(), ResultError> {
         let spec = &self.manager.manifest.gridlet;
         if !spec.exit_any && output.exit != 0 {

@@ -153,6 +153,10 @@ impl ApplicationManager for Manager {
         &self.opened.gridlets
     }
 
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        vec![("compare", self.judge().describe()), ("merge", join::describe(self))]
+    }
+
     fn notes(&self) -> Vec<String> {
         self.opened.notes.clone()
     }

@@ -1,7 +1,15 @@
 //! The manifests that come with Outlast, compiled in.
 
+/// One of them.
+macro_rules! shipped {
+    ($($name:literal),* $(,)?) => {
+        &[$((
+            concat!("apps/", $name, ".toml"),
+            include_str!(concat!("../../../../../apps/", $name, ".toml")),
+        )),*]
+    };
+}
+
 /// Name of the file and its text, in the order in which they are asked.
-pub(super) const SHIPPED: &[(&str, &str)] = &[
-    ("apps/ffmpeg.toml", include_str!("../../../../../apps/ffmpeg.toml")),
-    ("apps/gzip.toml", include_str!("../../../../../apps/gzip.toml")),
-];
+pub(super) const SHIPPED: &[(&str, &str)] =
+    shipped!["ffmpeg", "gzip", "xz", "bzip2", "flac", "fractal", "imagemagick", "mogrify"];

@@ -1,7 +1,8 @@
 //! Words with placeholders.
 //!
 //! `{name}` is a variable, `{name.part}` a part of it (`stem`, `width` …), `{name:04}` a whole
-//! number with at least four digits; `{{` and `}}` are braces. A word that is nothing but one list,
+//! number with at least four digits, `{a|b}` the first of both that isn't empty; `{{` and `}}` are
+//! braces. A word that is nothing but one list,
 //! `{inputs}`, becomes a word for each of its items. Values are never looked at again: nothing in
 //! a file's name can become an option of a shell or another placeholder.
 
@@ -31,11 +32,17 @@ enum Part {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Place {
-    name: String,
-    member: Option<String>,
+    /// The first one that isn't empty counts; at least one.
+    choices: Vec<Choice>,
     digits: usize,
     /// In the template.
     at: Range<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Choice {
+    name: String,
+    member: Option<String>,
 }
 
 impl Template {
@@ -86,15 +93,21 @@ impl Template {
 
     /// Whether it names the variable.
     pub(super) fn uses(&self, name: &str) -> bool {
-        self.places().any(|place| place.name == name)
+        self.places().any(|place| place.choices.iter().any(|choice| choice.name == name))
+    }
+
+    /// Whether it can't do without a value of this variable.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        self.places().any(|place| place.choices.last().is_some_and(|choice| choice.name == name))
     }
 
     /// Whether it is one placeholder and nothing else.
     pub(super) fn only(&self) -> Option<&str> {
         match self.parts.as_slice() {
-            [Part::Place(place)] if place.member.is_none() && place.digits == 0 => {
-                Some(&place.name)
-            }
+            [Part::Place(Place { choices, digits: 0, .. })] => match choices.as_slice() {
+                [Choice { name, member: None }] => Some(name),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -103,42 +116,41 @@ impl Template {
     pub(super) fn check(&self, scope: &Scope, list: bool) -> Vec<(Range<usize>, String)> {
         let mut wrong = Vec::new();
         for place in self.places() {
-            let mut say = |message: String| wrong.push((place.at.clone(), message));
-            let Some(kind) = scope.get(&place.name) else {
-                say(unknown(scope, &place.name));
-                continue;
-            };
-            let kind = match place.member.as_deref() {
-                None => *kind,
-                Some(member) => match kind.member(member) {
-                    Some(kind) => kind,
-                    None => {
-                        say(format!(
-                            "`{}` is {}, which has no `.{member}`",
-                            place.name,
-                            kind.name()
-                        ));
-                        continue;
-                    }
-                },
-            };
-            if kind.is_list() && !(list && self.only().is_some()) {
-                say(format!(
-                    "`{}` is {}, expected to be a word of its own in a command",
-                    place.name,
-                    kind.name()
-                ));
-            } else if kind == Kind::Flag {
-                say(format!("`{}` is a flag and has no text, use {{options}}", place.name));
-            } else if place.digits > 0 && kind != Kind::Integer {
-                say(format!(
-                    "`{}` is {}, only an integer can be padded with zeros",
-                    place.name,
-                    kind.name()
-                ));
+            for choice in &place.choices {
+                if let Err(message) = self.check_choice(place, choice, scope, list) {
+                    wrong.push((place.at.clone(), message));
+                }
             }
         }
         wrong
+    }
+
+    fn check_choice(
+        &self,
+        place: &Place,
+        choice: &Choice,
+        scope: &Scope,
+        list: bool,
+    ) -> Result<(), String> {
+        let name = &choice.name;
+        let kind = *scope.get(name).ok_or_else(|| unknown(scope, name))?;
+        let is = format!("`{name}` is {}", kind.name());
+        let kind = match choice.member.as_deref() {
+            None => kind,
+            Some(member) => {
+                kind.member(member).ok_or_else(|| format!("{is}, which has no `.{member}`"))?
+            }
+        };
+        if kind.is_list() && !(list && self.only().is_some()) {
+            return Err(format!("{is}, expected to be a word of its own in a command"));
+        }
+        if kind == Kind::Flag {
+            return Err(format!("`{name}` is a flag and has no text, use {{options}}"));
+        }
+        if place.digits > 0 && kind != Kind::Integer {
+            return Err(format!("{is}, only an integer can be padded with zeros"));
+        }
+        Ok(())
     }
 
     /// The word.
@@ -170,12 +182,22 @@ impl Template {
 
 impl Place {
     fn word(&self, values: &Values) -> Result<String, String> {
-        let value =
-            values.get(&self.name).ok_or_else(|| format!("`{}` has no value", self.name))?;
-        let value = match &self.member {
+        let mut found = Err("an empty placeholder".to_owned());
+        for choice in &self.choices {
+            found = self.word_of(choice, values);
+            if found.as_ref().is_ok_and(|word| !word.is_empty()) {
+                return found;
+            }
+        }
+        found
+    }
+
+    fn word_of(&self, Choice { name, member }: &Choice, values: &Values) -> Result<String, String> {
+        let value = values.get(name).ok_or_else(|| format!("`{name}` has no value"))?;
+        let value = match member {
             None => value.clone(),
             Some(member) => {
-                value.member(member).ok_or_else(|| format!("`{}` has no `.{member}`", self.name))?
+                value.member(member).ok_or_else(|| format!("`{name}` has no `.{member}`"))?
             }
         };
         Ok(match value {
@@ -192,14 +214,18 @@ fn read_place(text: &str, at: Range<usize>) -> Result<Place, String> {
         Some((path, padding)) => (path, Some(padding)),
         None => (text, None),
     };
-    let (name, member) = match path.split_once('.') {
-        Some((name, member)) => (name, Some(member.to_owned())),
-        None => (path, None),
-    };
-    if !is_name(name) || member.as_deref().is_some_and(|member| !is_name(member)) {
-        return Err(format!(
-            "expected a variable such as {{input}} or {{input.stem}}, found {{{text}}}; write `{{{{` for a brace"
-        ));
+    let mut choices = Vec::new();
+    for path in path.split('|') {
+        let (name, member) = match path.split_once('.') {
+            Some((name, member)) => (name, Some(member.to_owned())),
+            None => (path, None),
+        };
+        if !is_name(name) || member.as_deref().is_some_and(|member| !is_name(member)) {
+            return Err(format!(
+                "expected a variable such as {{input}} or {{input.stem}}, found {{{text}}}; write `{{{{` for a brace"
+            ));
+        }
+        choices.push(Choice { name: name.to_owned(), member });
     }
     let digits = match padding {
         None => 0,
@@ -211,7 +237,7 @@ fn read_place(text: &str, at: Range<usize>) -> Result<Place, String> {
                 format!("expected a width such as 04 after the colon, found `{padding}`")
             })?,
     };
-    Ok(Place { name: name.to_owned(), member, digits, at })
+    Ok(Place { choices, digits, at })
 }
 
 /// Whether a variable may be called so.
@@ -227,6 +253,7 @@ mod tests {
     fn values() -> Values {
         Values::from([
             ("n".to_owned(), Value::Integer(7)),
+            ("empty".to_owned(), Value::Text(String::new())),
             ("file".to_owned(), Value::Text("a/b c.txt".to_owned())),
             ("files".to_owned(), Value::Texts(vec!["x".to_owned(), "{n}".to_owned()])),
         ])
@@ -242,6 +269,7 @@ mod tests {
     fn placeholders_are_filled_and_never_read_again() {
         assert_eq!(words("{file.stem}-{n:04}.gz").unwrap(), ["b c-0007.gz"]);
         assert_eq!(words("{{n}}").unwrap(), ["{n}"]);
+        assert_eq!(words("{none|empty|file.ext}").unwrap(), ["txt"]);
         assert_eq!(words("{files}").unwrap(), ["x", "{n}"]);
         assert_eq!(words("").unwrap(), [""]);
     }

@@ -180,6 +180,20 @@ impl ApplicationManager for Manager {
         &self.plan.gridlets
     }
 
+    fn describe(&self) -> Vec<(&'static str, String)> {
+        let compare = match self.plan.tolerance {
+            Some(steps) => format!("pictures that differ by at most {steps} steps of 255"),
+            None => "pictures, but for POV-Ray's own noise".to_owned(),
+        };
+        let first = self.plan.output_of(CellId(0));
+        let merge = if self.plan.frames.is_some() {
+            format!("a picture for each frame, the first is {first}")
+        } else {
+            format!("tiles, into {first}")
+        };
+        vec![("compare", compare), ("merge", merge)]
+    }
+
     fn notes(&self) -> Vec<String> {
         self.plan.notes.clone()
     }
