@@ -9,6 +9,7 @@ mod lifetimes;
 mod stranger;
 mod submitter;
 mod together;
+mod video;
 mod work;
 
 /// Arguments of a client, of both kinds.

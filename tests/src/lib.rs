@@ -21,6 +21,7 @@
 use std::time::{Duration, Instant};
 
 pub mod binaries;
+pub mod film;
 pub mod gate;
 pub mod metrics;
 pub mod network;

@@ -409,6 +409,13 @@ fn what_cannot_be_cut_runs_as_a_whole_and_says_why() {
     grid.make("-f lavfi -i testsrc2=s=160x90 -frames:v 1 -c:v libx264", "single.mp4");
     grid.make(&format!("{TONE} -c:a aac"), "sound.m4a");
     grid.make(&format!("{FILM} -i a.mp4 -map 0:v -map 1:v -c:v libx264 -g 50"), "two.mkv");
+    grid.make("-ss 3.3 -i a.mp4 -c copy", "excerpt.mp4");
+    let refresh = "-c:v libx264 -x264-params intra-refresh=1:keyint=50";
+    grid.make(&format!("{FILM} {refresh}"), "refresh.mkv");
+    grid.make(&format!("{FILM} -vf scale=80:-2 -c:v mpeg2video -g 15"), "small.mpg");
+    grid.make(&format!("{FILM} -c:v mpeg2video -g 15"), "large.mpg");
+    let both = ["large.mpg", "small.mpg"].map(|name| fs::read(grid.home().join(name)).unwrap());
+    fs::write(grid.home().join("sizes.mpg"), both.concat()).unwrap();
     fs::write(grid.home().join("empty.mp4"), "").unwrap();
     let start = fs::read(grid.home().join("a.mp4")).unwrap();
     fs::write(grid.home().join("broken.mp4"), &start[..20_000]).unwrap();
@@ -430,6 +437,9 @@ fn what_cannot_be_cut_runs_as_a_whole_and_says_why() {
         ("uneven.mp4", "", "b.mp4", "uneven times"),
         ("one-key.mp4", "", "b.mp4", "no key frame but the first"),
         ("single.mp4", "", "b.mp4", "no key frame but the first"),
+        ("excerpt.mp4", "", "b.mp4", "aren't shown"),
+        ("refresh.mkv", "", "b.mkv", "without what is before"),
+        ("sizes.mpg", "", "b.mkv", ""),
         ("sound.m4a", "", "b.mp4", "no moving pictures"),
         ("two.mkv", "", "b.mp4", "several video streams"),
         ("empty.mp4", "", "b.mp4", "it can't be read"),

@@ -246,29 +246,29 @@ impl Cutting<'_> {
         let ext = &time.extension;
         let mut prepared = Prepared { cells: Vec::new(), inputs: Vec::new(), rest: false };
         let mut files = vec![(String::new(), 0); parts.len()];
+        let mut looks = None;
         for (number, pass) in cuts::passes(packets.len(), parts).iter().enumerate() {
             // Without a border all of it is one file: a border behind the end.
             let borders =
                 if pass.borders.is_empty() { vec![packets.len()] } else { pass.borders.clone() };
             let borders: Vec<String> = borders.iter().map(usize::to_string).collect();
-            let path = |file: &str| format!("{}/{number}-{file}.{ext}", self.folder);
-            let (pattern, first) = (path("%d"), path("0"));
+            let folder = self.folder.clone();
+            let path = |file: &str| format!("{folder}/{number}-{file}.{ext}");
+            let pattern = path("%d");
             self.set("borders", text(borders.join(",")));
             self.set("files", text(pattern));
             self.run(&time.cut, "it can't be cut")?;
-            self.set("file", text(first));
-            let shown = media::first_us(&self.run(&time.look, "its parts can't be read")?);
-            let shown = shown.ok_or_else(|| whole("its parts have no times"))?;
-            let shift = clock.us(packets[0].pts) - shown;
             for (part, file) in &pass.files {
-                let path = format!("{}/{number}-{file}.{ext}", self.folder);
+                let path = path(&file.to_string());
+                let first = self.first(&path)?;
+                if *looks.get_or_insert(first.looks.clone()) != first.looks {
+                    return Err(whole("its pictures change their form on the way"));
+                }
+                let shift = clock.us(packets[parts[*part].from].pts) - first.us;
                 files[*part] = (path, shift);
             }
         }
         for (k, ((source, shift), span)) in files.into_iter().zip(spans).enumerate() {
-            if !self.opening.files.is_file(&source) {
-                return Err(whole("cutting it gave fewer parts than it should"));
-            }
             let trim = span.trim_us.map(|us| time.drop_before.replace("{time}", &seconds(us)));
             let chain: Vec<String> = trim.into_iter().chain(filters.iter().cloned()).collect();
             let filters = match chain.is_empty() {
@@ -296,6 +296,18 @@ impl Cutting<'_> {
             prepared.inputs.push(InputFile { name: input, source });
         }
         Ok(prepared)
+    }
+
+    /// The first picture of a part that was written, which has to stand for itself: some files call a
+    /// place a key frame from which a film only recovers little by little.
+    fn first(&mut self, path: &str) -> Result<media::First, Uncut> {
+        if !self.opening.files.is_file(path) {
+            return Err(whole("cutting it gave fewer parts than it should"));
+        }
+        self.set("file", text(path));
+        let first = media::first(&self.run(&self.time.look, "its parts can't be read")?);
+        let alone = first.filter(|first| first.intra);
+        alone.ok_or_else(|| whole("its key frames can't be decoded without what is before"))
     }
 
     /// Copies what isn't pictures, and finds out whether anything of it will be in the joined film.

@@ -183,7 +183,7 @@ impl Media {
 /// From `ffprobe -show_entries packet=pts,flags -of csv=p=0`: a line for each packet.
 ///
 /// # Errors
-/// If one has no time, or there are too many.
+/// If one has no time or isn't shown, or there are too many.
 pub(super) fn packets(csv: &[u8]) -> Result<Vec<Packet>, String> {
     let text = String::from_utf8_lossy(csv);
     let mut packets = Vec::new();
@@ -196,16 +196,35 @@ pub(super) fn packets(csv: &[u8]) -> Result<Vec<Packet>, String> {
         if packets.len() >= PACKETS {
             return Err(format!("it has more than {PACKETS} pictures"));
         }
-        packets.push(Packet { pts, key: fields.next().is_some_and(|flags| flags.contains('K')) });
+        let flags = fields.next().unwrap_or_default();
+        // An edit list hides it: the file was cut without encoding it anew.
+        if flags.contains('D') {
+            return Err("it has pictures that aren't shown".to_owned());
+        }
+        packets.push(Packet { pts, key: flags.contains('K') });
     }
     Ok(packets)
 }
 
-/// When the first packet of a prepared part is shown, in microseconds, from `ffprobe -show_entries
-/// packet=pts_time -of csv=p=0`.
-pub(super) fn first_us(csv: &[u8]) -> Option<i64> {
+/// The first picture of a part, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct First {
+    /// When it is shown, in microseconds.
+    pub(super) us: i64,
+    /// Its size, form and kind.
+    pub(super) looks: String,
+    /// Whether it needs no other picture.
+    pub(super) intra: bool,
+}
+
+/// From `ffprobe -show_entries frame=pts_time,width,height,pix_fmt,sample_aspect_ratio,pict_type -of
+/// csv=p=0`, which prints them in this order.
+pub(super) fn first(csv: &[u8]) -> Option<First> {
     let text = String::from_utf8_lossy(csv);
-    micros(text.lines().next()?.trim_matches(',').trim())
+    let line = text.lines().next()?.trim_end_matches(',');
+    let (time, looks) = line.split_once(',')?;
+    let intra = looks.rsplit(',').next() == Some("I");
+    Some(First { us: micros(time)?, looks: looks.to_owned(), intra })
 }
 
 #[cfg(test)]
@@ -242,8 +261,17 @@ mod tests {
         assert_eq!(packets(csv).unwrap(), expected.map(|(pts, key)| Packet { pts, key }));
         assert!(packets(b"1,K_\nN/A,__\n").is_err());
         assert_eq!(packets(b"").unwrap(), []);
-        assert_eq!(first_us(b"0.066733\n"), Some(66_733));
-        assert_eq!(first_us(b"N/A"), None);
+        assert!(packets(b"-512,KD\n0,__\n").is_err());
+    }
+
+    #[test]
+    fn the_first_picture_of_a_part_is_read() {
+        let looks = "320,180,yuv420p,1:1,I".to_owned();
+        let expected = First { us: 66_733, looks, intra: true };
+        assert_eq!(first(b"0.066733,320,180,yuv420p,1:1,I,\n\n"), Some(expected));
+        assert!(!first(b"0.066733,320,180,yuv420p,1:1,P\n").unwrap().intra);
+        assert_eq!(first(b"N/A,1,1"), None);
+        assert_eq!(first(b""), None);
     }
 
     #[test]
@@ -262,7 +290,7 @@ mod tests {
 
         #[test]
         fn nothing_printed_makes_it_panic(text in "[-0-9.,K_N/A\n]{0,40}", bytes: Vec<u8>) {
-            let _ = (packets(text.as_bytes()), first_us(text.as_bytes()), micros(&text));
+            let _ = (packets(text.as_bytes()), first(text.as_bytes()), micros(&text));
             let _ = (packets(&bytes), Media::read(&bytes));
         }
     }
