@@ -20,6 +20,8 @@
 mod admission;
 mod connection;
 mod frames;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod iroh_transport;
 mod key;

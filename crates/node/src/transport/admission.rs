@@ -30,7 +30,7 @@ use super::gate::{Gate, HELLO_BYTES, tidy};
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message with the largest hello in it.
-const MESSAGE_BYTES: usize = HELLO_BYTES + 64;
+pub(super) const MESSAGE_BYTES: usize = HELLO_BYTES + 64;
 
 /// An address and what is around it.
 const SEEN_BYTES: usize = 64;
@@ -45,7 +45,7 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 pub(super) const REFUSED: VarInt = VarInt::from_u32(3);
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Said {
+pub(super) enum Said {
     Hello { shown: Vec<u8>, observed: Option<SocketAddr> },
     Welcome { answer: Vec<u8>, observed: Option<SocketAddr> },
     Seen { observed: Option<SocketAddr> },
