@@ -39,9 +39,31 @@ pub struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+    /// Colours [default: on a terminal, unless NO_COLOR is set]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_default_value = true
+    )]
+    pub color: When,
     /// Log more; twice: still more (OUTLAST_LOG chooses exactly)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Also into a pipe
+    Always,
+    /// Not at all
+    Never,
 }
 
 /// What to do.
@@ -86,6 +108,10 @@ pub enum Command {
     /// Show, check and explain applications: what Outlast knows about programs
     #[command(subcommand)]
     App(AppCommand),
+    /// Look at what works on this machine, what doesn't, and how to mend it
+    ///
+    /// Changes nothing and needs no privileges. Exit code 1: something won't work.
+    Doctor,
     /// Print a script that completes command lines in a shell
     #[command(after_long_help = COMPLETIONS_HELP)]
     Completions(CompletionsArgs),

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod app;
+mod doctor;
 mod follow;
 mod job;
 mod node;
@@ -93,6 +94,7 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
         Command::App(command) => app::app(context, command),
+        Command::Doctor => doctor::doctor(context).await,
         Command::Completions(args) => pages::completions(context, &args),
         Command::Man(args) => pages::man(context, &args),
     }

@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers and text as people read them.
+
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`. What is no length of time: `-`.
 pub fn duration(seconds: f64) -> String {
@@ -93,6 +95,50 @@ pub fn command(argv: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
+/// Columns that a text takes on a terminal.
+pub fn columns(text: &str) -> usize {
+    text.width()
+}
+
+/// The beginning of a text that takes at most so many columns.
+pub fn cut(text: &str, columns: usize) -> &str {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, c)| {
+        taken += c.width().unwrap_or(0);
+        taken > columns
+    });
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+/// Lines of at most so many columns, broken between words; a word that is longer has a line of its own, or
+/// several. Lines of the text stay lines.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > columns {
+                lines.push(std::mem::take(&mut line));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+            while line.width() > columns {
+                // A wide character may be wider than the terminal: it goes through all the same.
+                let end =
+                    cut(&line, columns).len().max(line.chars().next().map_or(1, char::len_utf8));
+                let rest = line.split_off(end);
+                lines.push(std::mem::replace(&mut line, rest));
+            }
+        }
+        if !line.is_empty() || paragraph.is_empty() {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
 /// Text that came from elsewhere, for a terminal: control characters can't play tricks with it.
 pub fn tame(text: &str) -> String {
     let replace = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
@@ -157,6 +203,18 @@ mod tests {
     fn a_command_can_be_typed_again() {
         let argv = ["povray", "+Iscene.pov", "a b", "", "it's", "{a}"].map(str::to_owned);
         assert_eq!(command(&argv), r"povray +Iscene.pov 'a b' '' 'it'\''s' {a}");
+    }
+
+    #[test]
+    fn text_is_broken_between_words_and_nothing_is_lost() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one\ntwo", 70), ["one", "two"]);
+        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
+        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("日本", 1), ["日", "本"]);
+        assert_eq!(wrap("", 5), Vec::<String>::new());
+        assert_eq!(cut("日本語", 5), "日本");
+        assert_eq!(columns("日本語 e\u{301}"), 8);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod args;
 pub mod commands;
 pub mod config;
 pub mod connect;
+pub mod doctor;
 pub mod embed;
 mod embedded;
 pub mod exit;

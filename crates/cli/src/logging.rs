@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::{Cli, Command};
 use crate::config::{self, Surroundings};
 use crate::exit::Failure;
+use crate::ui::Colours;
 
 /// What is logged without OUTLAST_LOG: a foreground daemon tells what happens, other commands only what
 /// goes wrong.
@@ -36,8 +37,7 @@ pub(crate) fn init(cli: &Cli, around: &Surroundings) -> Result<LogFormat, Failur
         (Command::Up(args), Ok(dir)) => config::log_format(&dir, &around.cwd, args),
         _ => LogFormat::Text,
     };
-    let colours = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colours = Colours::of_process(cli.global.color).on(std::io::stderr().is_terminal());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // Fails if somebody else has started logging: then it goes there.
     let _ = match format {

@@ -4,9 +4,56 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::args::Global;
+use crate::args::{Global, When};
 use crate::exit::Failure;
 use crate::human;
+
+/// What a colour is to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Middling,
+    /// Wrong.
+    Bad,
+}
+
+/// What decides about colours: <https://no-color.org>, <https://bixense.com/clicolors>.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Colours {
+    /// What the command line says.
+    pub choice: When,
+    /// `NO_COLOR` is set.
+    pub no_color: bool,
+    /// `CLICOLOR_FORCE` is set.
+    pub force: bool,
+    /// `TERM` is `dumb`: the terminal understands no control characters.
+    pub dumb: bool,
+}
+
+impl Colours {
+    /// What the process finds around itself.
+    pub fn of_process(choice: When) -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            choice,
+            no_color: variable("NO_COLOR").is_some(),
+            force: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            dumb: variable("TERM").is_some_and(|term| term == "dumb"),
+        }
+    }
+
+    /// Whether there are colours on a stream.
+    pub fn on(self, terminal: bool) -> bool {
+        match self.choice {
+            When::Always => true,
+            When::Never => false,
+            When::Auto if self.no_color => false,
+            When::Auto => self.force || terminal && !self.dumb,
+        }
+    }
+}
 
 /// Both streams, and what is known of them.
 pub struct Ui {
@@ -16,6 +63,8 @@ pub struct Ui {
     pub width: Option<u16>,
     /// Its lines, if it is a terminal on which the cursor can be moved.
     pub height: Option<u16>,
+    /// Text on standard output may be coloured.
+    pub colour: bool,
     /// Standard error is a terminal: progress bars may be drawn.
     pub bars: bool,
     /// Data as JSON.
@@ -30,13 +79,14 @@ impl Ui {
     /// The process's own streams.
     pub fn of_process(global: &Global) -> Self {
         let size = terminal();
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = Colours::of_process(global.color).dumb;
         Self {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             width: size.map(|(width, _)| width),
             height: size.filter(|_| !dumb).map(|(_, height)| height),
-            bars: io::stderr().is_terminal() && !global.quiet,
+            colour: Colours::of_process(global.color).on(io::stdout().is_terminal()),
+            bars: io::stderr().is_terminal() && !dumb && !global.quiet,
             json: global.json,
             quiet: global.quiet,
             log_messages: false,
@@ -50,11 +100,25 @@ impl Ui {
             err: Box::new(err),
             width: None,
             height: None,
+            colour: false,
             bars: false,
             json: false,
             quiet: false,
             log_messages: false,
         }
+    }
+
+    /// Text in a colour, if standard output may have any.
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match style {
+            Style::Good => 32,
+            Style::Middling => 33,
+            Style::Bad => 31,
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
     }
 
     /// Whether what is on the screen can be drawn anew.
@@ -137,4 +201,22 @@ impl Ui {
 fn terminal() -> Option<(u16, u16)> {
     let size = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
     size.map(|(terminal_size::Width(width), terminal_size::Height(height))| (width, height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_somebody_says_otherwise() {
+        let auto = Colours::default();
+        assert!(auto.on(true) && !auto.on(false));
+        let dumb = Colours { dumb: true, ..auto };
+        assert!(!dumb.on(true));
+        let no_color = Colours { no_color: true, force: true, ..auto };
+        assert!(!no_color.on(true), "NO_COLOR wins over CLICOLOR_FORCE");
+        assert!(Colours { force: true, ..auto }.on(false));
+        assert!(Colours { choice: When::Always, ..no_color }.on(false));
+        assert!(!Colours { choice: When::Never, force: true, ..auto }.on(true));
+    }
 }

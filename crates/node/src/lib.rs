@@ -32,3 +32,12 @@ pub mod store;
 pub mod transport;
 
 pub use node::{Node, Options, StartError, WrapExecutor};
+
+/// The programs of the applications that come with Outlast: the application's name, and the program's.
+pub fn programs() -> Vec<(String, String)> {
+    let described = outlast_gridlet::apps::manifest::shipped().into_iter().flat_map(|manifest| {
+        let name = manifest.name.clone();
+        manifest.programs.into_iter().map(move |program| (name.clone(), program))
+    });
+    std::iter::once(("povray".to_owned(), "povray".to_owned())).chain(described).collect()
+}

@@ -6,6 +6,7 @@
 //! - [`inner`]: files inside a folder that somebody else's program has written.
 //! - [`lock`]: one daemon for one data directory.
 //! - [`host`]: what this machine has: cores, memory, space, load, addresses.
+//! - [`survey`]: what this machine allows: limits, namespaces, control groups, who has a port.
 //!
 //! Linux only. Nothing here knows of jobs or networks.
 
@@ -16,6 +17,7 @@ pub mod inner;
 pub mod lock;
 pub mod orphans;
 pub mod process;
+pub mod survey;
 
 pub use lock::{FolderLock, LockError, lock_folder};
 pub use process::{Child, Ending, Group, Spawn, SpawnError, find_program, spawn};

@@ -45,7 +45,7 @@ const HOUSE: &[Room] = &[
             "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job", "os", "api",
         ],
     },
-    Room { name: "cli", pure: false, may_use: &["types", "api", "node"] },
+    Room { name: "cli", pure: false, may_use: &["types", "os", "api", "node"] },
 ];
 
 /// What would bring I/O, a clock or chance into a pure crate.

@@ -155,6 +155,7 @@ fn help_tells_commands_and_exit_codes() {
           join         Bring the daemon into the grid of another node
           pardon       Take a node off the blacklist, which `outlast nodes` shows
           down         End the daemon: it hands back its work, says goodbye and goes
+          doctor       Look at what works on this machine, what doesn't, and how to mend it
           completions  Print a script that completes command lines in a shell
           man          Print the manual page, or write one for each command to a folder
           help         Print this message or the help of the given subcommand(s)
@@ -169,6 +170,14 @@ fn help_tells_commands_and_exit_codes() {
 
           -q, --quiet
                   Say nothing but errors
+
+              --color <WHEN>
+                  Colours [default: on a terminal, unless NO_COLOR is set]
+
+                  Possible values:
+                  - auto:   On a terminal
+                  - always: Also into a pipe
+                  - never:  Not at all
 
           -v, --verbose...
                   Log more; twice: still more (OUTLAST_LOG chooses exactly)
@@ -210,6 +219,8 @@ fn help_of_run() {
                                 else ~/.local/state/outlast]
               --json            Print JSON instead of text
           -q, --quiet           Say nothing but errors
+              --color <WHEN>    Colours [default: on a terminal, unless NO_COLOR is set] [possible values:
+                                auto, always, never]
           -v, --verbose...      Log more; twice: still more (OUTLAST_LOG chooses exactly)
               --preview <FILE>  Keep a picture of what is accepted so far in this file
               --timeout <TIME>  Leave the job and exit with code 5 after this time, such as 90s or 1h30m
