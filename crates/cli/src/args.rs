@@ -412,6 +412,23 @@ pub struct ManArgs {
     pub folder: Option<PathBuf>,
 }
 
+/// Whether help and errors about the command line are coloured: they come before it is understood.
+pub fn colours_of_help(words: &[String]) -> clap::ColorChoice {
+    let own = words.iter().take_while(|word| *word != "--");
+    let mut choice = clap::ColorChoice::Auto;
+    let mut named = false;
+    for word in own {
+        let value = word.strip_prefix("--color=").or(named.then_some(word.as_str()));
+        choice = match value {
+            Some("never") => clap::ColorChoice::Never,
+            Some("always") => clap::ColorChoice::Always,
+            _ => choice,
+        };
+        named = word == "--color";
+    }
+    choice
+}
+
 /// The command line that somebody meant who forgot `run` or the dashes before a program.
 pub fn meant(error: &clap::Error, words: &[String]) -> Option<String> {
     let invalid = |kind| match error.get(kind) {

@@ -110,31 +110,21 @@ pub fn cut(text: &str, columns: usize) -> &str {
     end.map_or(text, |(end, _)| &text[..end])
 }
 
-/// Lines of at most so many columns, broken between words; a word that is longer has a line of its own, or
-/// several. Lines of the text stay lines.
+/// Lines of at most so many columns, broken between words. A word that is longer has a line of its own and stays
+/// whole: it may be a ticket or a path, to be copied. Lines of the text stay lines.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
-        for word in paragraph.split(' ') {
-            if !line.is_empty() && line.width() + 1 + word.width() > columns {
+        for (number, word) in paragraph.split(' ').enumerate() {
+            if number > 0 && line.width() + 1 + word.width() > columns {
                 lines.push(std::mem::take(&mut line));
-            } else if !line.is_empty() {
+            } else if number > 0 {
                 line.push(' ');
             }
             line.push_str(word);
-            while line.width() > columns {
-                // A wide character may be wider than the terminal: it goes through all the same.
-                let end =
-                    cut(&line, columns).len().max(line.chars().next().map_or(1, char::len_utf8));
-                let rest = line.split_off(end);
-                lines.push(std::mem::replace(&mut line, rest));
-            }
         }
-        if !line.is_empty() || paragraph.is_empty() {
-            lines.push(line);
-        }
+        lines.push(line);
     }
     lines
 }
@@ -209,9 +199,9 @@ mod tests {
     fn text_is_broken_between_words_and_nothing_is_lost() {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("one\ntwo", 70), ["one", "two"]);
-        assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
-        assert_eq!(wrap("日本語", 4), ["日本", "語"]);
-        assert_eq!(wrap("日本", 1), ["日", "本"]);
+        assert_eq!(wrap("abcdefgh ij k", 4), ["abcdefgh", "ij k"]);
+        assert_eq!(wrap("日本 語", 6), ["日本", "語"]);
+        assert_eq!(wrap("a  b\n\nc", 9), ["a  b", "", "c"]);
         assert_eq!(wrap("", 5), Vec::<String>::new());
         assert_eq!(cut("日本語", 5), "日本");
         assert_eq!(columns("日本語 e\u{301}"), 8);

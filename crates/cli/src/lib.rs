@@ -31,7 +31,7 @@ pub mod ui;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use outlast_node::config::LogFormat;
 
 use crate::args::Cli;
@@ -50,13 +50,17 @@ pub fn main_with(registry: outlast_node::apps::Registry) -> ExitCode {
 
 /// The whole command.
 pub fn main(embedder: &dyn Embedder) -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let parsed = Cli::command()
+        .color(args::colours_of_help(&words))
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help is data and an error isn't; clap knows. A closed pipe is no error.
             let _ = error.print();
-            let words: Vec<String> =
-                std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
             if let Some(line) = args::meant(&error, &words) {
                 let mut stderr = std::io::stderr();
                 let _ = writeln!(stderr, "\noutlast: did you mean `{line}`?");

@@ -57,7 +57,7 @@ impl Grid {
         let widths: Vec<usize> = shown
             .iter()
             .map(|&column| {
-                let cells = self.rows.iter().map(|row| row[column].chars().count());
+                let cells = self.rows.iter().map(|row| human::columns(&row[column]));
                 let widest = cells.max().unwrap_or(0);
                 if column == self.gives_way { widest.min(GIVES_WAY_CHARS) } else { widest }
             })
@@ -107,13 +107,19 @@ impl Grid {
     }
 }
 
-/// `text` on one line of at most `chars` characters, harmless for a terminal.
-fn short(text: &str, chars: usize) -> String {
+/// `text` on one line of at most so many columns, harmless for a terminal.
+fn short(text: &str, columns: usize) -> String {
     let line = human::tame(text).replace(['\n', '\t'], " ");
-    if line.chars().count() <= chars {
+    if human::columns(&line) <= columns {
         return line;
     }
-    line.chars().take(chars - 1).chain(['…']).collect()
+    format!("{}…", human::cut(&line, columns - 1))
+}
+
+/// A name in a table: a fourth of a narrow terminal at most.
+fn name(text: &str, width: Option<u16>) -> String {
+    let most = width.map_or(CELL_CHARS, |width| usize::from(width / 4).clamp(10, CELL_CHARS));
+    short(text, most)
 }
 
 /// `ps`.
@@ -128,11 +134,11 @@ pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
             format!("{} ago", human::duration(now_s.saturating_sub(job.created) as f64)),
             human::duration(job.elapsed_s),
             short(&job.app, CELL_CHARS),
-            job.name.as_deref().map_or_else(|| "-".to_owned(), |name| short(name, CELL_CHARS)),
+            job.name.as_deref().map_or_else(|| "-".to_owned(), |text| name(text, width)),
             short(&human::command(&job.command), CELL_CHARS),
         ]);
     }
-    grid.right(&[2]).may_go(&[5, 4, 6, 3]).finish()
+    grid.right(&[2]).may_go(&[5, 4, 6, 3, 2]).finish()
 }
 
 /// Whether a node is there and gets work, in a word.
@@ -181,7 +187,7 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
             node.addresses.first().map_or_else(|| "-".to_owned(), |a| short(a, CELL_CHARS)),
         ]);
     }
-    grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 7]).finish()
+    grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 7, 9]).finish()
 }
 
 /// `app list`: name, programs, origin, and what it takes.
@@ -201,17 +207,20 @@ pub fn lines(lines: &[(&str, String)]) -> String {
 }
 
 /// Names and values below each other.
-fn pairs(text: &mut String, pairs: &[(&str, String)]) {
+fn pairs(text: &mut String, pairs: &[(&str, String)], terminal: Option<u16>) {
     let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let room =
+        terminal.map_or(usize::MAX, |terminal| usize::from(terminal).saturating_sub(width + 2));
     for (name, value) in pairs {
         let below = format!("\n{:width$}  ", "");
-        let line = format!("{name:width$}  {}", human::tame(value).replace('\n', &below));
+        let value = human::wrap(&human::tame(value), room).join(&below);
+        let line = format!("{name:width$}  {value}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
 }
 
 /// `status`.
-pub fn status(status: &NodeStatus) -> String {
+pub fn status(status: &NodeStatus, width: Option<u16>) -> String {
     let mut text = String::new();
     let state = if status.draining { "leaving" } else { "running" };
     pairs(
@@ -230,6 +239,7 @@ pub fn status(status: &NodeStatus) -> String {
             ("data", status.data_dir.clone()),
             ("ticket", status.ticket.clone()),
         ],
+        width,
     );
     let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
     if !counted.is_empty() {
@@ -310,8 +320,8 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     lines.push(("cells", format!("{} of {} accepted", job.cells_accepted, job.cells_total)));
     lines.extend(job.files.iter().map(|file| ("wrote", file.clone())));
     lines.extend(job.notes.iter().map(|note| ("note", note.clone())));
-    pairs(&mut text, &lines);
-    verification(&mut text, detail);
+    pairs(&mut text, &lines, width);
+    verification(&mut text, detail, width);
 
     text.push_str("\nworkers\n");
     let header = ["NODE", "NAME", "LEASES", "ANSWERED", "ACCEPTED", "WRONG", "FAILED", "OUT"];
@@ -319,7 +329,7 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     for worker in &detail.workers {
         grid.row(vec![
             human::short_id(&worker.node).to_owned(),
-            short(&worker.name, CELL_CHARS),
+            name(&worker.name, width),
             worker.leases.to_string(),
             worker.answered.to_string(),
             worker.accepted.to_string(),
@@ -328,7 +338,7 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
             worker.out.as_deref().map_or_else(|| "-".to_owned(), |why| short(why, CELL_CHARS)),
         ]);
     }
-    text.push_str(&grid.right(&[2, 3, 4, 5, 6]).may_go(&[2, 3]).finish());
+    text.push_str(&grid.right(&[2, 3, 4, 5, 6]).may_go(&[2, 3, 6, 4]).finish());
 
     if !detail.gridlets.is_empty() {
         text.push('\n');
@@ -343,12 +353,12 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
                 short(&gridlet.atoms, CELL_CHARS),
             ]);
         }
-        text.push_str(&grid.right(&[0, 1, 2]).finish());
+        text.push_str(&grid.right(&[0, 1, 2]).may_go(&[3, 2]).finish());
     }
     text
 }
 
-fn verification(text: &mut String, detail: &JobDetail) {
+fn verification(text: &mut String, detail: &JobDetail, width: Option<u16>) {
     let (policy, stats) = (&detail.policy, &detail.verification);
     let schedule = match policy.schedule {
         Schedule::Incremental => "another one only while no quorum can be reached",
@@ -404,7 +414,7 @@ fn verification(text: &mut String, detail: &JobDetail) {
         [] => lines.push(("  wrong", "nobody".to_owned())),
         all => lines.extend(all.iter().map(|one| ("  wrong", wrong(one)))),
     }
-    pairs(text, &lines);
+    pairs(text, &lines, width);
 }
 
 /// `logs`.

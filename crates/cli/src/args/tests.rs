@@ -269,3 +269,15 @@ fn flags_go_above_the_job_file_and_paths_are_relative_to_it() {
     assert_eq!((spec.verification.quorum, spec.verification.samples), (Some(3), Some(0)));
     assert!(Cli::try_parse_from(["outlast", "run"]).is_err(), "one of both is needed");
 }
+
+#[test]
+fn help_has_the_colours_that_were_asked_for() {
+    let choice = |line: &str| {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        colours_of_help(&words)
+    };
+    assert_eq!(choice("outlast --help"), clap::ColorChoice::Auto);
+    assert_eq!(choice("outlast --color=never run --help"), clap::ColorChoice::Never);
+    assert_eq!(choice("outlast run --color always --help"), clap::ColorChoice::Always);
+    assert_eq!(choice("outlast run -- p --color=never"), clap::ColorChoice::Auto);
+}

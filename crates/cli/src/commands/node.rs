@@ -112,7 +112,8 @@ pub(super) async fn status(context: &mut Context<'_>) -> Result<Exit, Failure> {
     if context.ui.json {
         context.ui.print_json(&status)?;
     } else {
-        context.ui.print(&render::status(&status))?;
+        let text = render::status(&status, context.ui.width);
+        context.ui.print(&text)?;
     }
     Ok(Exit::OK)
 }

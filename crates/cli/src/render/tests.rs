@@ -21,7 +21,7 @@ fn a_table_of_jobs() {
 
 #[test]
 fn a_table_fits_the_terminal_one_line_a_row() {
-    for width in [50, 60, 80, 100, 120] {
+    for width in [40, 50, 60, 80, 100, 120] {
         let rows = [testing::summary(), testing::done()];
         let tables = [
             jobs(&rows, NOW, Some(width)),
@@ -83,7 +83,7 @@ fn a_status() {
         counters
           frames dropped  3
     "#]]
-    .assert_eq(&status(&testing::status()));
+    .assert_eq(&status(&testing::status(), None));
 }
 
 #[test]
@@ -141,4 +141,87 @@ fn a_job_without_incidents_has_a_short_report() {
     detail.summary.state = JobState::Cancelled;
     detail.summary.files.clear();
     assert_eq!(report(&detail), ["cancelled after 7.2 s: 12 of 12 gridlets done"]);
+}
+
+/// A job and nodes whose names are long and wide.
+fn awkward() -> (JobSummary, NodeRow) {
+    let mut job = testing::done();
+    job.name = Some("日本の長い長い長い長い名前のジョブ".to_owned());
+    job.app = "an-application-with-a-name-that-is-far-too-long".to_owned();
+    let mut node = testing::node_row();
+    node.name = "a-machine-with-a-very-long-name-indeed.somewhere.example".to_owned();
+    node.blacklisted = true;
+    node.state = NodeState::Alive;
+    (job, node)
+}
+
+#[test]
+fn everything_fits_terminals_of_40_80_and_120_columns() {
+    let (job, node) = awkward();
+    let mut detail_of = testing::detail(job.clone());
+    // A word that is too long stays whole: somebody may want to copy it.
+    detail_of.summary.name = Some("many short words ".repeat(9));
+    detail_of.workers[0].name = node.name.clone();
+    detail_of.gridlets[0].running_on = vec![node.name.clone(), "日本".repeat(30)];
+    for width in [40, 80, 120] {
+        let text = [
+            jobs(&[testing::summary(), job.clone()], NOW, Some(width)),
+            nodes(&[testing::node_row(), node.clone()], Some(width)),
+            detail(&detail_of, Some(width)),
+        ]
+        .concat();
+        for line in text.lines() {
+            assert!(human::columns(line) <= usize::from(width), "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn narrow_tables_keep_what_matters() {
+    let (job, node) = awkward();
+    expect![[r#"
+        JOB               STATE    COMMAND
+        00000000000000ab  running  povray…
+        00000000000000ab  done     povray…
+    "#]]
+    .assert_eq(&jobs(&[testing::summary(), job.clone()], NOW, Some(40)));
+    expect![[r#"
+        NODE        …  STATE        FREE  WRONG
+        0123012301  …  self          1/2      0
+        0123012301  …  blacklisted   1/2      0
+    "#]]
+    .assert_eq(&nodes(&[testing::node_row(), node.clone()], Some(40)));
+    expect![[r#"
+        JOB               STATE     DONE  CREATED         COMMAND
+        00000000000000ab  running   27 %  2 min 05 s ago  povray '+Imy scene.pov…
+        00000000000000ab  done     100 %  2 min 05 s ago  povray '+Imy scene.pov…
+    "#]]
+    .assert_eq(&jobs(&[testing::summary(), job], NOW, Some(80)));
+    expect![[r#"
+        NODE        NAME         STATE        FREE  CREDIBILITY  WRONG  ADDRESS
+        0123012301  here         self          1/2        1.000      0  127.0.0.1:4711
+        0123012301  a-machine-…  blacklisted   1/2        1.000      0  127.0.0.1:4711
+    "#]]
+    .assert_eq(&nodes(&[testing::node_row(), node], Some(80)));
+    expect![[r#"
+        node     here
+                 (0123012301230123012301230123012301230123012301230123012301230123)
+        version  0.1.0
+        state    running for 3 min 05 s
+        slots    1 of 2 in use
+        jobs     1 running
+        grid     1 other node
+        listens  127.0.0.1:4711
+        reached  10.0.0.5:7771, seen by 3 nodes
+                 through a relay, seen by 1 node
+        relay    http://10.0.0.1:3340, not
+                 reached: connection refused
+        LAN      announced; 2 nodes were found
+        data     /data
+        ticket   a-ticket
+
+        counters
+          frames dropped  3
+    "#]]
+    .assert_eq(&status(&testing::status(), Some(40)));
 }
