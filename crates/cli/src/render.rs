@@ -202,7 +202,7 @@ pub fn apps(rows: impl Iterator<Item = [String; 4]>, width: Option<u16>) -> Stri
 /// Names and values below each other.
 pub fn lines(lines: &[(&str, String)]) -> String {
     let mut text = String::new();
-    pairs(&mut text, lines);
+    pairs(&mut text, lines, None);
     text
 }
 

@@ -161,6 +161,7 @@ fn everything_fits_terminals_of_40_80_and_120_columns() {
     let mut detail_of = testing::detail(job.clone());
     // A word that is too long stays whole: somebody may want to copy it.
     detail_of.summary.name = Some("many short words ".repeat(9));
+    detail_of.summary.app = "povray".to_owned();
     detail_of.workers[0].name = node.name.clone();
     detail_of.gridlets[0].running_on = vec![node.name.clone(), "日本".repeat(30)];
     for width in [40, 80, 120] {
@@ -186,9 +187,9 @@ fn narrow_tables_keep_what_matters() {
     "#]]
     .assert_eq(&jobs(&[testing::summary(), job.clone()], NOW, Some(40)));
     expect![[r#"
-        NODE        …  STATE        FREE  WRONG
-        0123012301  …  self          1/2      0
-        0123012301  …  blacklisted   1/2      0
+        NODE        NAME     STATE        FREE
+        0123012301  here     self          1/2
+        0123012301  a-mach…  blacklisted   1/2
     "#]]
     .assert_eq(&nodes(&[testing::node_row(), node.clone()], Some(40)));
     expect![[r#"
