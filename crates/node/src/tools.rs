@@ -229,8 +229,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let tools = tools(folder.path());
         let big = vec![7; 100_000];
-        let hash =
-            tools.store().unwrap().put_bytes(&big, crate::store::Holder::Passing(0)).unwrap();
+        let hash = tools
+            .store
+            .as_ref()
+            .unwrap()
+            .put_bytes(&big, crate::store::Holder::Passing(0))
+            .unwrap();
         let files = [
             ("a/b".to_owned(), Content::Inline(b"inline".to_vec())),
             ("big".to_owned(), Content::Blob { hash, length: big.len() as u64 }),
