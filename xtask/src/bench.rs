@@ -5,6 +5,7 @@
 mod grid;
 mod lab;
 mod machine;
+mod soak;
 mod staging;
 
 use crate::Failure;
@@ -20,6 +21,7 @@ struct Bench {
 /// All of them.
 const BENCHES: &[Bench] = &[
     Bench { name: "grid", about: grid::ABOUT, run: grid::main },
+    Bench { name: "soak", about: soak::ABOUT, run: soak::main },
     Bench { name: "staging", about: staging::ABOUT, run: staging::main },
 ];
 
