@@ -44,6 +44,7 @@ packages=(
     socat           # benchmarks compare with files through one connection, plain and with TLS
     python3-venv    # benchmarks install HyperQueue into one
     iproute2        # end-to-end tests cut networks
+    nftables        # end-to-end tests put nodes behind NAT
 )
 
 install_packages() {
@@ -76,6 +77,12 @@ install_cargo_tools() {
         say "building cargo-nextest (some minutes, once)"
         # Not fatal: `cargo xtask ci` falls back to `cargo test`.
         cargo install --locked --quiet cargo-nextest || say "cargo-nextest could not be installed"
+    fi
+    if ! command -v iroh-relay >/dev/null; then
+        say "building iroh-relay (some minutes, once)"
+        # Not fatal: end-to-end tests that need a relay say SKIPPED. The version of the workspace's iroh.
+        cargo install --locked --quiet --version 1.4.1 --features server --debug iroh-relay ||
+            say "iroh-relay could not be installed"
     fi
     if [ "${OUTLAST_DENY:-0}" = 1 ] && ! cargo deny --version >/dev/null 2>&1; then
         say "building cargo-deny (some minutes, once)"

@@ -6,6 +6,7 @@ mod comfort;
 mod input;
 mod liars;
 mod lifetimes;
+mod reach;
 mod stranger;
 mod submitter;
 mod together;

@@ -9,7 +9,8 @@
 //! - [`world`]: where a test lives. A test that fails prints what all its processes wrote.
 //! - [`node`]: daemons: started, asked, killed, started again.
 //! - [`process`]: any process, with its output in files and a deadline.
-//! - [`network`]: hosts as network namespaces, whose links can be cut.
+//! - [`network`]: hosts as network namespaces, whose links can be cut; and networks of them with NAT between.
+//! - [`relay`]: a relay server of our own.
 //! - [`picture`]: our own small scenes, and what POV-Ray itself makes of them.
 //! - [`metrics`]: what `/metrics` says.
 //! - [`gate`]: a program whose runs are counted, and end when the test says so.
@@ -28,6 +29,7 @@ pub mod network;
 pub mod node;
 pub mod picture;
 pub mod process;
+pub mod relay;
 pub mod rogue;
 pub mod world;
 

@@ -65,6 +65,12 @@ impl<'w> Node<'w> {
         self
     }
 
+    /// With these options of `up`.
+    pub fn with(mut self, options: &[&str]) -> Self {
+        self.args.extend(options.iter().map(|&option| option.to_owned()));
+        self
+    }
+
     /// With this configuration file, which `outlast-rogue` doesn't read.
     ///
     /// # Panics

@@ -231,6 +231,7 @@ fn quic() -> QuicTransportConfig {
 async fn tell_moves(inner: Arc<Inner>) {
     let mut phase = inner.phase.subscribe();
     let mut told = inner.place();
+    let mut external = Vec::new();
     loop {
         tokio::select! {
             () = inner.moved.notified() => {}
@@ -239,6 +240,7 @@ async fn tell_moves(inner: Arc<Inner>) {
             () = connection::ended(&mut phase) => return,
         }
         let place = inner.place();
+        inner.hand_to_iroh(&mut external).await;
         if place != told {
             told = place.clone();
             inner.emit(TransportEvent::Moved(place)).await;
@@ -386,6 +388,22 @@ impl Inner {
         }
         addresses.truncate(ADDRESSES);
         addresses
+    }
+
+    /// Where there is a relay, iroh tells the other end of a connection where else to try: the addresses under which
+    /// others see this node are what gets two nodes behind NATs together.
+    async fn hand_to_iroh(&self, known: &mut Vec<SocketAddr>) {
+        if lock(&self.relays).is_empty() {
+            return;
+        }
+        let now = lock(&self.observations).others(&self.listens());
+        for old in known.iter().filter(|old| !now.contains(old)) {
+            self.endpoint.remove_external_addr(old).await;
+        }
+        for new in now.iter().filter(|new| !known.contains(new)) {
+            self.endpoint.add_external_addr(*new).await;
+        }
+        *known = now;
     }
 
     fn place(&self) -> Place {
