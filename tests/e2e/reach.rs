@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, Barrier};
 use std::time::Instant;
 
-use outlast_node::store::Store;
+use iroh::endpoint::{RecvStream, SendStream};
 use outlast_node::transport::{
-    Blobs, IrohTransport, Lan, NodeKey, OpenGate, Tag, Transport, TransportEvent, TransportOptions,
+    BoxFuture, IrohTransport, Lan, NodeKey, OpenGate, StreamHandler, Tag, Transport,
+    TransportEvent, TransportOptions, Violation,
 };
 use outlast_tests::gate::Gate;
 use outlast_tests::network::internet::{Internet, Router};
@@ -138,6 +139,15 @@ fn connected(node: &Node<'_>, wanted: bool) {
     });
 }
 
+/// Nobody opens a stream here.
+struct Nothing;
+
+impl StreamHandler for Nothing {
+    fn serve(&self, _: NodeId, _: SendStream, _: RecvStream) -> BoxFuture<Result<(), Violation>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
 /// A transport on a host, with its events. Its tasks end with the runtime.
 struct OnLan {
     runtime: tokio::runtime::Runtime,
@@ -152,7 +162,6 @@ impl OnLan {
         let runtime = builder.worker_threads(1).enable_all().build().unwrap();
         let folder = folder.join(&host.address);
         std::fs::create_dir_all(&folder).unwrap();
-        let store = Store::open(&folder).unwrap();
         let (send, events) = mpsc::channel(100);
         let options = TransportOptions {
             key: NodeKey::load_or_create(&folder).unwrap(),
@@ -160,8 +169,7 @@ impl OnLan {
             relays: Vec::new(),
             lan: true,
             gate: Arc::new(OpenGate),
-            streams: Arc::new(Blobs(Arc::clone(&store))),
-            store,
+            streams: Arc::new(Nothing),
             events: send,
         };
         let transport = runtime.block_on(IrohTransport::bind(options)).unwrap();
