@@ -273,8 +273,8 @@ impl Grid {
     }
 
     fn streams(&self, film: &str) -> String {
-        let entries =
-            "stream=codec_name,width,height,r_frame_rate:stream_tags=language:format_tags=title";
+        let entries = "stream=codec_name,width,height,r_frame_rate:stream_tags=language:\
+                       format_tags=title:chapter=start_time,end_time:chapter_tags=title";
         self.local("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "compact", film])
     }
 
@@ -354,6 +354,31 @@ fn options_of_the_user_reach_the_right_command() {
     let bytes = fs::read(grid.home().join("joined.mp4")).unwrap();
     let at = |tag: &[u8]| bytes.windows(4).position(|word| word == tag).unwrap();
     assert!(at(b"moov") < at(b"mdat"), "it starts fast");
+}
+
+#[test]
+fn subtitles_chapters_and_the_title_come_along() {
+    if !ffmpeg() {
+        return;
+    }
+    let mut grid = Grid::new();
+    let texts =
+        "1\n00:00:01,000 --> 00:00:03,000\nfirst\n\n2\n00:00:05,000 --> 00:00:09,000\nlast\n";
+    fs::write(grid.home().join("texts.srt"), texts).unwrap();
+    let chapters = ";FFMETADATA1\ntitle=Numbers\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=5000\ntitle=One\n\
+                    [CHAPTER]\nTIMEBASE=1/1000\nSTART=5000\nEND=12000\ntitle=Two\n";
+    fs::write(grid.home().join("chapters.txt"), chapters).unwrap();
+    let film = format!(
+        "{FILM} {TONE} -i texts.srt -i chapters.txt -map 0 -map 1 -map 2 -map_metadata 3 -c:v libx264 -g 50 \
+         -c:a aac -c:s srt"
+    );
+    grid.make(&film, "a.mkv");
+    for ext in ["mp4", "mkv"] {
+        assert_eq!(grid.compare("a.mkv", LOSSLESS, ext, 2), 3);
+    }
+    let texts = |name| grid.local("ffmpeg", &["-v", "error", "-i", name, "-f", "srt", "-"]);
+    assert!(texts("local.mkv").contains("first"));
+    assert_eq!(texts("joined.mkv"), texts("local.mkv"));
 }
 
 #[test]

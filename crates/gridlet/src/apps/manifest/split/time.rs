@@ -170,6 +170,9 @@ impl Cutting<'_> {
             cell.insert("encoder_options".to_owned(), Value::Texts(encoder.clone()));
         }
         self.rest(&mut film, &media, &container, choice)?;
+        if media.chapters && !film.rest {
+            return Err(whole("it has chapters, and no sound that could carry them"));
+        }
         self.finish(film, &parts, each, &spans)
     }
 
@@ -244,7 +247,8 @@ impl Cutting<'_> {
     ) -> Result<Prepared, Uncut> {
         let time = self.time;
         let ext = &time.extension;
-        let mut prepared = Prepared { cells: Vec::new(), inputs: Vec::new(), rest: false };
+        let mut prepared =
+            Prepared { cells: Vec::new(), inputs: Vec::new(), rest: false, offset_us: 0 };
         let mut files = vec![(String::new(), 0); parts.len()];
         let mut looks = None;
         for (number, pass) in cuts::passes(packets.len(), parts).iter().enumerate() {
@@ -351,6 +355,7 @@ impl Cutting<'_> {
             return Ok(());
         }
         prepared.rest = true;
+        prepared.offset_us = offset * 1_000_000;
         prepared.cells.insert(0, cell);
         prepared.inputs.insert(0, InputFile { name: input, source });
         Ok(())
@@ -373,7 +378,7 @@ impl Cutting<'_> {
         each: usize,
         spans: &[Span],
     ) -> Result<Plan, Uncut> {
-        let Prepared { cells, inputs, rest } = prepared;
+        let Prepared { cells, inputs, rest, offset_us } = prepared;
         let count = cells.len() as u64;
         let grid = CellGrid::new(vec![Axis::new(count, 1)])
             .map_err(|error| Uncut::Whole(error.to_string()))?;
@@ -394,7 +399,8 @@ impl Cutting<'_> {
             push(start..start + group.len() as u64, group.iter().map(pictures).sum());
         }
         let mut whole = self.whole(rest, &cells)?;
-        let begin = spans.first().map_or(0, |span| span.begin_us);
+        // As much later as the rest, until both are joined.
+        let begin = spans.first().map_or(0, |span| span.begin_us) + offset_us;
         whole.insert("begin".to_owned(), text(seconds(begin)));
         let brought = parts.iter().filter(|part| part.from < part.packets.start).count();
         let mut notes = vec![format!(
@@ -431,6 +437,8 @@ struct Prepared {
     cells: Vec<Values>,
     inputs: Vec<InputFile>,
     rest: bool,
+    /// By so much the rest is late.
+    offset_us: i64,
 }
 
 fn failed(what: &str, ran: &Ran) -> Uncut {

@@ -47,6 +47,8 @@ pub(super) struct Media {
     /// When its first stream begins, in microseconds of its own clock.
     pub(super) start_us: i64,
     pub(super) streams: Vec<Stream>,
+    /// Whether it has chapters.
+    pub(super) chapters: bool,
 }
 
 /// A packet of pictures, in the order in which they are decoded.
@@ -62,6 +64,8 @@ pub(super) struct Packet {
 struct RawMedia {
     #[serde(default)]
     streams: Vec<RawStream>,
+    #[serde(default)]
+    chapters: Vec<serde::de::IgnoredAny>,
     format: RawFormat,
 }
 
@@ -158,6 +162,7 @@ impl Media {
             format: raw.format.format_name,
             start_us: start,
             streams: raw.streams.iter().map(stream).collect(),
+            chapters: !raw.chapters.is_empty(),
         })
     }
 
