@@ -121,12 +121,12 @@ start_node() {
     [ "$name" != rogue ] || program=("$ROGUE" --data-dir "$WORK/$1" --lie always)
     # One port of the system's choice, on loopback only.
     program+=(--listen 127.0.0.1:0 --slots 1 --name "$name" "${@:2}")
-    "${program[@]}" >"$WORK/$name.ticket" 2>"$WORK/$name.log" &
+    "${program[@]}" >"$WORK/$name.key" 2>"$WORK/$name.log" &
     PID[$name]=$!
     local deadline=$((SECONDS + PATIENCE_START))
-    until [ -s "$WORK/$name.ticket" ]; do
+    until [ -s "$WORK/$name.key" ]; do
         kill -0 "${PID[$name]}" 2>/dev/null || die "$name did not start: $(tail -n 3 "$WORK/$name.log")"
-        [ "$SECONDS" -lt "$deadline" ] || die "$name gives no ticket"
+        [ "$SECONDS" -lt "$deadline" ] || die "$name isn't up"
         sleep 0.1
     done
 }
@@ -153,7 +153,7 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/outlast-demo.XXXXXX")
 mkdir "$WORK/picture"
 cp examples/demo/scene.pov "$WORK/picture/"
 start_node home
-TICKET=$(<"$WORK/home.ticket")
+TICKET=$("$OUTLAST" --data-dir "$WORK/home" --quiet invite --reusable)
 for name in "${NODES[@]:1}"; do
     start_node "$name" --join "$TICKET"
 done

@@ -62,9 +62,10 @@ fn what_cannot_be_meant_is_refused_with_a_reason() {
     refused(&a, &["run", "--", "povray", "+Iscene.pov", "+W64", "+H64", "+FJ"], 2, "JPEG");
     refused(&a, &["show", "00000000"], 4, "00000000");
     refused(&a, &["wait", "nonsense"], 4, "nonsense");
-    let ticket = a.status().ticket;
+    let ticket = a.invite(&[]);
     refused(&a, &["join", &ticket[..40]], 2, "cut or mistyped");
     refused(&a, &["join", "nonsense"], 2, "expected a ticket");
+    refused(&a, &["join", "outlast1abc"], 2, "`outlast invite`");
     assert!(a.jobs().is_empty(), "what is refused leaves no job behind");
 }
 
@@ -154,7 +155,7 @@ fn garbage_from_the_network_ends_nothing() {
             let junk: Vec<u8> = (0..size).map(|n| (n * 31 + size) as u8).collect();
             socket.send_to(&junk, &address).unwrap();
         }
-        crate::stranger::talk_nonsense(&node.status().ticket);
+        crate::stranger::talk_nonsense(&node.invite(&[]));
     }
     gate.open();
     client.ended(SOON).with_code(0);

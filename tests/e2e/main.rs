@@ -10,6 +10,7 @@ mod reach;
 mod stranger;
 mod submitter;
 mod together;
+mod trust;
 mod video;
 mod work;
 

@@ -60,8 +60,14 @@ impl<'w> Node<'w> {
     }
 
     /// Joins the grid of a node that runs.
-    pub fn join(mut self, other: &Self) -> Self {
-        self.args.extend(["--join".to_owned(), other.status().ticket]);
+    pub fn join(self, other: &Self) -> Self {
+        let ticket = other.invite(&["--role", "all", "--reusable"]);
+        self.joining(&ticket)
+    }
+
+    /// Joins with this ticket.
+    pub fn joining(mut self, ticket: &str) -> Self {
+        self.args.extend(["--join".to_owned(), ticket.to_owned()]);
         self
     }
 
@@ -99,7 +105,7 @@ impl<'w> Node<'w> {
     pub fn start(&mut self) {
         let mut process = Process::start(self.command(), &self.world.log(&self.name), None);
         let name = &self.name;
-        until(&format!("node {name} prints its ticket"), || {
+        until(&format!("node {name} prints its key"), || {
             assert!(!process.has_ended(), "node {name} ended at once: {}", process.stderr());
             process.stdout().ends_with('\n').then_some(())
         });
@@ -161,6 +167,16 @@ impl<'w> Node<'w> {
     #[track_caller]
     pub fn status(&self) -> NodeStatus {
         self.outlast(&["status", "--json"]).with_code(0).json()
+    }
+
+    /// A ticket that it makes.
+    ///
+    /// # Panics
+    /// If it doesn't.
+    #[track_caller]
+    pub fn invite(&self, options: &[&str]) -> String {
+        let args: Vec<&str> = ["invite"].iter().chain(options).copied().collect();
+        self.outlast(&args).with_code(0).stdout.trim_end().to_owned()
     }
 
     /// Whom it knows, itself included.

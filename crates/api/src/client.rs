@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use crate::server::TOTAL_HEADER;
 use crate::socket::SOCKET_NAME;
 use crate::types::{
-    DownRequest, JobDetail, JobSpec, JobSummary, JoinRequest, LogEntry, NodeRow, NodeStatus,
-    OutputName, OutputPart, Page, PardonRequest, Pardoned, PreviewFile, Submitted,
+    DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
+    OutputPart, Page, PardonRequest, Pardoned, PreviewFile, Submitted,
 };
 use crate::{Answer, ApiError, Control, ErrorCode, limits};
 
@@ -115,9 +115,18 @@ impl Client {
         })
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, ApiError> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, ApiError> {
         let (_, body) = self.send(Method::GET, path, None, limits::REQUEST).await?;
         parse(&body)
+    }
+
+    /// Posts a question that is answered with JSON.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        parse(&self.post(path.to_owned(), body).await?)
     }
 
     async fn post(&self, path: String, body: &impl Serialize) -> Result<Bytes, ApiError> {
@@ -246,13 +255,6 @@ impl Control for Client {
 
     fn down(&self, request: DownRequest) -> Answer<'_, ()> {
         Box::pin(async move { self.post("/v1/down".to_owned(), &request).await.map(drop) })
-    }
-
-    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let request = JoinRequest { ticket: ticket.to_owned() };
-            self.post("/v1/join".to_owned(), &request).await.map(drop)
-        })
     }
 
     fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {

@@ -8,11 +8,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::ApiError;
 use crate::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
     OutputPart, Page, Pardoned, PreviewFile,
 };
+use crate::{ApiError, TrustControl};
 
 /// What a method of [`Control`] returns; boxed so that there can be a `dyn Control`.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send + 'a>>;
@@ -21,7 +21,7 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiError>> + Send
 ///
 /// `job` is a job's number or a prefix of it: no job gives [`NotFound`](crate::ErrorCode::NotFound), several
 /// give [`Conflict`](crate::ErrorCode::Conflict).
-pub trait Control: Send + Sync + 'static {
+pub trait Control: TrustControl + Send + Sync + 'static {
     /// How the node is.
     fn status(&self) -> Answer<'_, NodeStatus>;
 
@@ -73,10 +73,6 @@ pub trait Control: Send + Sync + 'static {
 
     /// Leaves the grid and ends the daemon. Returns once that has begun.
     fn down(&self, request: DownRequest) -> Answer<'_, ()>;
-
-    /// Gets in touch with the node of a ticket. Returns once the ticket is understood, not once the node
-    /// answered.
-    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()>;
 
     /// Takes a node off the blacklist. `node` is its key or a prefix of it, among those on the list: none gives
     /// [`NotFound`](crate::ErrorCode::NotFound), several give [`Conflict`](crate::ErrorCode::Conflict).

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 pub enum ErrorCode {
     /// The request can't be meant: unknown option, missing input. HTTP 400.
     BadRequest,
+    /// Somebody may not do that: a right is missing, or a ticket is of no use. HTTP 403.
+    Forbidden,
     /// No such job, or nothing there yet. HTTP 404.
     NotFound,
     /// Ambiguous: it may mean any of several. HTTP 409.
@@ -33,6 +35,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
+            Self::Forbidden => 403,
             Self::NotFound | Self::Unsupported => 404,
             Self::Conflict | Self::WrongState => 409,
             Self::TooLarge => 413,
@@ -62,6 +65,11 @@ impl ApiError {
     /// [`ErrorCode::BadRequest`].
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::BadRequest, message)
+    }
+
+    /// [`ErrorCode::Forbidden`].
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Forbidden, message)
     }
 
     /// [`ErrorCode::NotFound`].

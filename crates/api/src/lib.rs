@@ -20,6 +20,7 @@ pub mod limits;
 mod metrics;
 mod server;
 mod socket;
+pub mod trust;
 pub mod types;
 
 pub use client::Client;
@@ -28,3 +29,4 @@ pub use error::{ApiError, ErrorCode};
 pub use metrics::serve_metrics;
 pub use server::{openapi, serve};
 pub use socket::{ControlSocket, SOCKET_NAME, SocketError};
+pub use trust::TrustControl;

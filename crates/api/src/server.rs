@@ -20,7 +20,7 @@ use crate::metrics;
 use crate::socket::ControlSocket;
 use crate::types::{
     DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
-    JoinRequest, LogEntry, NodeRow, NodeState, NodeStatus, OutputName, Page, Param, PardonRequest,
+    LogEntry, NodeRow, NodeState, NodeStatus, NodeVo, OutputName, Page, Param, PardonRequest,
     Pardoned, Proof, Schedule, Submitted, VerificationPolicy, VerificationSpec, VerificationStats,
     WorkerRow, WrongAnswer,
 };
@@ -30,7 +30,7 @@ use crate::{ApiError, Control, ErrorCode, limits};
 pub(crate) const TOTAL_HEADER: &str = "outlast-total";
 
 pub(crate) type Node = State<Arc<dyn Control>>;
-type Reply<T> = Result<Json<T>, ApiError>;
+pub(crate) type Reply<T> = Result<Json<T>, ApiError>;
 
 /// Serves `control` on `socket` until `shutdown` completes; requests in flight then have
 /// [`limits::GRACE`] to end. The socket is gone afterwards.
@@ -64,10 +64,10 @@ fn routes(control: Arc<dyn Control>) -> Router {
         .route("/v1/jobs/{job}/preview", get(preview))
         .route("/v1/jobs/{job}/output/{name}", get(output))
         .route("/v1/down", post(down))
-        .route("/v1/join", post(join))
         .route("/v1/pardon", post(pardon))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(metrics::health))
+        .merge(crate::trust::routes())
         .route("/openapi.json", get(|| async { Json(openapi()) }))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
@@ -77,7 +77,7 @@ fn routes(control: Arc<dyn Control>) -> Router {
 
 /// The API in OpenAPI 3.1.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    Description::openapi()
+    Description::openapi().merge_from(crate::trust::Description::openapi())
 }
 
 #[derive(OpenApi)]
@@ -99,7 +99,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         preview,
         output,
         down,
-        join,
         pardon,
         metrics::metrics,
         metrics::health
@@ -115,7 +114,6 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         JobSpec,
         JobState,
         JobSummary,
-        JoinRequest,
         LogEntry,
         NodeRow,
         NodeState,
@@ -123,6 +121,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         crate::types::Reach,
         crate::types::Observed,
         crate::types::Relay,
+        NodeVo,
         OutputName,
         Page,
         Param,
@@ -304,19 +303,6 @@ async fn down(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Gets in touch with another node.
-#[utoipa::path(post, path = "/v1/join", request_body = JoinRequest, responses(
-    (status = 202), (status = "default", body = ApiError)
-))]
-async fn join(
-    State(node): Node,
-    request: Result<Json<JoinRequest>, JsonRejection>,
-) -> Result<StatusCode, ApiError> {
-    let Json(request) = request?;
-    to_the_end(async move { node.join(&request.ticket).await }).await?;
-    Ok(StatusCode::ACCEPTED)
-}
-
 /// Takes a node off the blacklist.
 #[utoipa::path(post, path = "/v1/pardon", request_body = PardonRequest, responses(
     (status = 200, body = Pardoned), (status = "default", body = ApiError)
@@ -348,7 +334,7 @@ pub(crate) async fn in_time<T>(
 }
 
 /// A request that changes something: it isn't left half done when its client goes away.
-async fn to_the_end<T: Send + 'static>(
+pub(crate) async fn to_the_end<T: Send + 'static>(
     answer: impl Future<Output = Result<T, ApiError>> + Send + 'static,
 ) -> Result<T, ApiError> {
     match tokio::time::timeout(limits::REQUEST, tokio::spawn(answer)).await {

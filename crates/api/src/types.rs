@@ -18,8 +18,9 @@ pub struct NodeStatus {
     pub name: String,
     /// Version of Outlast.
     pub version: String,
-    /// What others give to `--join`: its key and addresses.
-    pub ticket: String,
+    /// The virtual organisations that it is a member of.
+    #[serde(default)]
+    pub vos: Vec<crate::trust::VoSummary>,
     /// Where it listens.
     pub addresses: Vec<String>,
     /// How others reach it.
@@ -91,6 +92,17 @@ pub enum NodeState {
     Gone,
 }
 
+/// A node's membership in a virtual organisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeVo {
+    /// The organisation's name.
+    pub name: String,
+    /// Its key, 64 hexadecimal digits.
+    pub id: String,
+    /// What the node may do: `submit`, `execute`, `invite`, `manage`.
+    pub rights: Vec<String>,
+}
+
 /// A node, as another one knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeRow {
@@ -102,6 +114,9 @@ pub struct NodeRow {
     pub version: String,
     /// Where it can be reached.
     pub addresses: Vec<String>,
+    /// Virtual organisations that it is a member of as well as this node, and its rights there.
+    #[serde(default)]
+    pub vos: Vec<NodeVo>,
     /// Whether it is there.
     pub state: NodeState,
     /// It said that it is leaving.
@@ -195,6 +210,9 @@ pub struct JobSpec {
     pub gridlets: Option<u32>,
     /// A name for people.
     pub name: Option<String>,
+    /// The virtual organisation to submit it in, by name or the beginning of its key; absent: whoever may work for this
+    /// node.
+    pub vo: Option<String>,
 }
 
 /// Where a job stands.
@@ -526,7 +544,7 @@ pub struct DownRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
-    /// A ticket that another node's `status` printed.
+    /// What `outlast invite` printed on a member.
     pub ticket: String,
 }
 

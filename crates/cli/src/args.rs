@@ -1,5 +1,7 @@
 //! The command line, parsed. Nothing here touches a file, a socket or the clock.
 
+pub mod vo;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,7 +71,7 @@ pub enum When {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a node in the foreground; prints its ticket once it is ready
+    /// Run a node in the foreground; prints its key once it is ready
     Up(UpArgs),
     /// Run a program on the grid and wait for its output
     ///
@@ -97,10 +99,18 @@ pub enum Command {
     Preview(PreviewArgs),
     /// List the nodes of the grid
     Nodes(WatchArgs),
-    /// Tell how the daemon is, and its ticket
+    /// Tell how the daemon is, and what it belongs to
     Status,
-    /// Bring the daemon into the grid of another node
+    /// Join a virtual organisation with a ticket that `outlast invite` made on a member
+    #[command(after_long_help = EXIT_CODES)]
     Join(JoinArgs),
+    /// Make a ticket that lets another node in: one line, to be handed on in secret
+    #[command(after_long_help = EXIT_CODES)]
+    Invite(vo::InviteArgs),
+    /// Throw a node out: nobody works with it any more
+    Expel(vo::ExpelArgs),
+    /// Make, show, list or leave virtual organisations: the nodes that trust each other
+    Vo(vo::VoArgs),
     /// Take a node off the blacklist, which `outlast nodes` shows
     Pardon(PardonArgs),
     /// End the daemon: it hands back its work, says goodbye and goes
@@ -181,7 +191,7 @@ pub struct UpArgs {
     /// Address to listen on; a second one for IPv6 [default: 0.0.0.0:7771]
     #[arg(long, env = "OUTLAST_LISTEN", value_name = "ADDRESS:PORT", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
-    /// Ticket of a node to join; may be given several times
+    /// Ticket to join with, which `outlast invite` made on a member; may be given several times
     #[arg(long, env = "OUTLAST_JOIN", value_name = "TICKET", value_delimiter = ',')]
     pub join: Vec<String>,
     /// Relay of yours for nodes that don't reach each other directly; may be given several times
@@ -249,6 +259,9 @@ pub struct JobArgs {
     /// Name for the job
     #[arg(long, value_name = "NAME", help_heading = "Work")]
     pub name: Option<String>,
+    /// Virtual organisation whose members may work on it [default: all that this node may submit in]
+    #[arg(long, value_name = "NAME", help_heading = "Work")]
+    pub vo: Option<String>,
     /// Answers from different nodes that have to agree
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Verification")]
     pub replication: Option<u32>,
@@ -372,7 +385,7 @@ pub struct PreviewArgs {
 /// Options of `join`.
 #[derive(Debug, Args)]
 pub struct JoinArgs {
-    /// What the other node's `outlast status` prints
+    /// What `outlast invite` printed there
     #[arg(value_name = "TICKET")]
     pub ticket: String,
 }
@@ -507,6 +520,7 @@ impl JobArgs {
             },
             gridlets: self.gridlets,
             name: self.name,
+            vo: self.vo,
         })
     }
 }

@@ -8,6 +8,7 @@ mod node;
 mod pages;
 mod run;
 mod tail;
+mod vo;
 mod watch;
 
 use std::path::PathBuf;
@@ -90,7 +91,10 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Preview(args) => job::preview(context, args).await,
         Command::Nodes(args) => node::nodes(context, args).await,
         Command::Status => node::status(context).await,
-        Command::Join(args) => node::join(context, args).await,
+        Command::Join(args) => vo::join(context, args).await,
+        Command::Vo(args) => vo::vo(context, args).await,
+        Command::Invite(args) => vo::invite(context, args).await,
+        Command::Expel(args) => vo::expel(context, args).await,
         Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
         Command::App(command) => app::app(context, command),

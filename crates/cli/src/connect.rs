@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_api::{Client, Control};
+use outlast_node::TICKET_REFUSED;
 use tokio::time::{Instant, sleep};
 
 use crate::config;
@@ -98,6 +99,9 @@ pub fn start_failure(error: StartError) -> Failure {
         StartError::InUse(message) => Failure::failed(format!(
             "{message}; end it with `outlast down`, or name another --data-dir"
         )),
+        StartError::Failed(message) if message.starts_with(TICKET_REFUSED) => {
+            Failure::new(Exit::REFUSED, message)
+        }
         StartError::Failed(message) => Failure::failed(message),
     }
 }

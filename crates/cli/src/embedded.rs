@@ -127,7 +127,7 @@ impl Node for Running {
     fn ended(&mut self) -> Boxed<'_, Result<(), String>> {
         Box::pin(async move {
             self.node.stopped().await;
-            Ok(())
+            self.node.failure().map_or(Ok(()), Err)
         })
     }
 

@@ -24,6 +24,8 @@ impl Exit {
     pub const TIMEOUT: Self = Self(5);
     /// No node has the program.
     pub const NO_PROGRAM: Self = Self(6);
+    /// A right is missing, or a ticket is of no use.
+    pub const REFUSED: Self = Self(7);
     /// Ctrl-C.
     pub const INTERRUPTED: Self = Self(130);
 
@@ -43,6 +45,7 @@ Exit codes:
   4    no such job, or more than one
   5    --timeout has passed
   6    no node has the program
+  7    a right is missing, or a ticket is of no use
   130  interrupted by Ctrl-C
 For a job of a single command (`run` and `wait`): the command's own exit code.";
 
@@ -83,6 +86,7 @@ impl From<ApiError> for Failure {
         let exit = match error.code {
             ErrorCode::BadRequest | ErrorCode::TooLarge => Exit::USAGE,
             ErrorCode::NotFound | ErrorCode::Conflict => Exit::NO_JOB,
+            ErrorCode::Forbidden => Exit::REFUSED,
             ErrorCode::Unavailable => Exit::NO_DAEMON,
             ErrorCode::Timeout => Exit::TIMEOUT,
             ErrorCode::WrongState | ErrorCode::Unsupported | ErrorCode::Internal => Exit::FAILED,

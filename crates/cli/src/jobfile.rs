@@ -55,6 +55,7 @@ struct Job {
     options: BTreeMap<String, String>,
     gridlets: Option<Spanned<u32>>,
     name: Option<String>,
+    vo: Option<String>,
 }
 
 /// A table each, since the order of a sweep's dimensions counts, and that of a table's keys doesn't.
@@ -107,6 +108,7 @@ impl JobArgs {
             verification,
             gridlets: above.gridlets.or(below.gridlets),
             name: above.name.or(below.name),
+            vo: above.vo.or(below.vo),
         })
     }
 }
@@ -152,6 +154,7 @@ fn parse(text: &str, folder: &str) -> Result<JobSpec, String> {
         options: file.job.options,
         gridlets: gridlets.map(Spanned::into_inner),
         name: file.job.name,
+        vo: file.job.vo,
         params: Vec::new(),
         verification: VerificationSpec::default(),
     };

@@ -1,5 +1,7 @@
 //! Tables and reports, as text.
 
+pub mod vo;
+
 use std::fmt::Write;
 
 use comfy_table::presets::NOTHING;
@@ -168,6 +170,7 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
         "WRONG",
         "SEEN",
         "ADDRESS",
+        "MEMBER OF",
     ];
     let mut grid = Grid::new(width, &header, 1);
     for node in nodes {
@@ -185,9 +188,10 @@ pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
             node.last_seen_s
                 .map_or_else(|| "-".to_owned(), |s| format!("{} ago", human::duration(s))),
             node.addresses.first().map_or_else(|| "-".to_owned(), |a| short(a, CELL_CHARS)),
+            vo::of_node(&node.vos),
         ]);
     }
-    grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 7, 9]).finish()
+    grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 12, 7, 9]).finish()
 }
 
 /// `app list`: name, programs, origin, and what it takes.
@@ -223,24 +227,24 @@ fn pairs(text: &mut String, pairs: &[(&str, String)], terminal: Option<u16>) {
 pub fn status(status: &NodeStatus, width: Option<u16>) -> String {
     let mut text = String::new();
     let state = if status.draining { "leaving" } else { "running" };
-    pairs(
-        &mut text,
-        &[
-            ("node", format!("{} ({})", status.name, status.id)),
-            ("version", status.version.clone()),
-            ("state", format!("{state} for {}", human::duration(status.uptime_s))),
-            ("slots", format!("{} of {} in use", status.busy, status.slots)),
-            ("jobs", format!("{} running", status.running_jobs)),
-            ("grid", human::count(status.members.into(), "other node")),
-            ("listens", status.addresses.join(" ")),
-            ("reached", reached(&status.reach)),
-            ("relay", relays(&status.reach)),
-            ("LAN", status.reach.lan.clone()),
-            ("data", status.data_dir.clone()),
-            ("ticket", status.ticket.clone()),
-        ],
-        width,
-    );
+    let mut lines = vec![
+        ("node", format!("{} ({})", status.name, status.id)),
+        ("version", status.version.clone()),
+        ("state", format!("{state} for {}", human::duration(status.uptime_s))),
+        ("slots", format!("{} of {} in use", status.busy, status.slots)),
+        ("jobs", format!("{} running", status.running_jobs)),
+        ("grid", human::count(status.members.into(), "other node")),
+        ("listens", status.addresses.join(" ")),
+        ("reached", reached(&status.reach)),
+        ("relay", relays(&status.reach)),
+        ("LAN", status.reach.lan.clone()),
+        ("data", status.data_dir.clone()),
+    ];
+    lines.extend(status.vos.iter().map(|vo| ("member of", vo::in_a_line(vo))));
+    if status.vos.iter().any(|vo| vo.rights.iter().any(|right| right == "invite")) {
+        lines.push(("invite", "`outlast invite` makes a ticket for others".to_owned()));
+    }
+    pairs(&mut text, &lines, width);
     let counted: Vec<_> = status.counters.iter().filter(|(_, count)| **count > 0).collect();
     if !counted.is_empty() {
         text.push_str("\ncounters\n");

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use outlast_api::trust::*;
 use outlast_api::types::*;
 use outlast_api::{Answer, ApiError, Control};
 
@@ -136,6 +137,7 @@ pub(crate) fn node_row() -> NodeRow {
         right: 60,
         wrong: 0,
         blacklisted: false,
+        vos: Vec::new(),
         last_seen_s: None,
     }
 }
@@ -162,7 +164,13 @@ pub(crate) fn status() -> NodeStatus {
         id: "0123".repeat(16),
         name: "here".to_owned(),
         version: "0.1.0".to_owned(),
-        ticket: "a-ticket".to_owned(),
+        vos: vec![VoSummary {
+            id: "ab".repeat(32),
+            name: "lab".to_owned(),
+            rights: vec!["submit".to_owned(), "invite".to_owned()],
+            members: 1,
+            ..VoSummary::default()
+        }],
         addresses: vec!["127.0.0.1:4711".to_owned()],
         reach: reach(),
         uptime_s: 185.0,
@@ -325,16 +333,62 @@ impl Control for Script {
         Box::pin(async { Ok(()) })
     }
 
-    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()> {
-        self.call(format!("join {ticket}"));
-        Box::pin(async { Ok(()) })
-    }
-
     fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {
         self.call(format!("pardon {node}"));
         Box::pin(async {
             self.refuse.clone().map_or_else(|| Ok(Pardoned { node: "efab".repeat(16) }), Err)
         })
+    }
+}
+
+impl TrustControl for Script {
+    fn vos(&self) -> Answer<'_, Vec<VoSummary>> {
+        Box::pin(async { Ok(status().vos) })
+    }
+
+    fn vo(&self, request: VoRequest) -> Answer<'_, VoDetail> {
+        self.call(format!("vo {}", request.vo.unwrap_or_default()));
+        let summary = status().vos.remove(0);
+        Box::pin(async { Ok(VoDetail { summary, ..VoDetail::default() }) })
+    }
+
+    fn create_vo(&self, request: CreateVoRequest) -> Answer<'_, VoSummary> {
+        self.call(format!("create {}", request.name));
+        Box::pin(async { self.refuse.clone().map_or_else(|| Ok(status().vos.remove(0)), Err) })
+    }
+
+    fn leave_vo(&self, request: VoRequest) -> Answer<'_, VoSummary> {
+        self.call(format!("leave {}", request.vo.unwrap_or_default()));
+        Box::pin(async { self.refuse.clone().map_or_else(|| Ok(status().vos.remove(0)), Err) })
+    }
+
+    fn invite(&self, request: InviteRequest) -> Answer<'_, Invited> {
+        self.call(format!(
+            "invite {} {:?} {:?}",
+            request.rights.join(","),
+            request.expires_in_s,
+            request.reusable
+        ));
+        let invited = Invited {
+            ticket: "a-ticket".to_owned(),
+            vo: "lab".to_owned(),
+            rights: vec!["submit".to_owned()],
+            ..Invited::default()
+        };
+        Box::pin(async { self.refuse.clone().map_or_else(|| Ok(invited), Err) })
+    }
+
+    fn expel(&self, request: ExpelRequest) -> Answer<'_, Expelled> {
+        self.call(format!("expel {}", request.node));
+        let expelled =
+            Expelled { node: "efab".repeat(16), vo: "lab".to_owned(), kept: vec!["12".repeat(32)] };
+        Box::pin(async { self.refuse.clone().map_or_else(|| Ok(expelled), Err) })
+    }
+
+    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, Joined> {
+        self.call(format!("join {ticket}"));
+        let joined = Joined { vo: "lab".to_owned(), state: JoinState::Joined, ..Joined::default() };
+        Box::pin(async { self.refuse.clone().map_or_else(|| Ok(joined), Err) })
     }
 }
 

@@ -15,7 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use outlast_types::{Ticket, TicketError};
+use outlast_vo::{Ticket, TicketError};
 use serde::Deserialize;
 
 pub use limits::{Limits, StageLimits};
@@ -265,7 +265,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use outlast_types::NodeId;
+    use outlast_vo::{Keyring, Rights, Secret, Terms, TicketNode, Uses, WallTime};
 
     use super::*;
 
@@ -324,14 +324,36 @@ mod tests {
         assert!(error.contains("line 1, column 9"), "{error}");
     }
 
+    fn ticket() -> Ticket {
+        let mut keys = Keyring::new(Secret::from_seed(&[1; 32]));
+        let made = WallTime::from_secs(1_795_262_400);
+        let vo = keys.create(made, "lab".parse().unwrap(), Secret::from_seed(&[2; 32])).unwrap();
+        let terms = Terms {
+            rights: Rights::SUBMIT,
+            made,
+            expires: made.plus(Duration::from_secs(60)),
+            uses: Uses::Once,
+            member_for_s: None,
+            only_for: None,
+        };
+        let secret = Secret::from_seed(&[3; 32]);
+        let invitation = keys.invite(made, vo, terms, &secret).unwrap();
+        let addresses = vec!["1.2.3.4:5".parse().unwrap()];
+        let here = TicketNode { node: keys.me(), addresses, relay: None };
+        Ticket::new(invitation, secret, [here])
+    }
+
     #[test]
     fn settings_that_cant_be_meant_are_refused_by_name() {
-        let good = Ticket::new(NodeId::from_bytes([1; 32]), ["1.2.3.4:5".parse().unwrap()]);
+        let good = ticket();
         let refused = |options: Options| resolve(options).unwrap_err().to_string();
         let cut = good.to_string()[..40].to_owned();
         let join = Some(vec![good.to_string(), cut.clone()]);
         let error = refused(Options { join, ..Options::default() });
-        assert_eq!(error, format!("join: the ticket is cut or mistyped: `{cut}`"));
+        assert_eq!(
+            error,
+            format!("join: the ticket is cut or mistyped: it is one line, copy all of it: `{cut}`")
+        );
         let listen = Some(vec!["1.2.3.4:1".parse().unwrap(), "1.2.3.4:2".parse().unwrap()]);
         let error = refused(Options { listen, ..Options::default() });
         assert!(error.starts_with("listen = [1.2.3.4:1, 1.2.3.4:2]: expected one"), "{error}");

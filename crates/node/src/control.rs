@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use outlast_api::ApiError;
 use outlast_api::control::{Answer, Control};
 use outlast_api::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
     OutputPart, Page, Pardoned, PreviewFile, Schedule, VerificationSpec,
 };
-use outlast_api::{ApiError, ErrorCode};
 use outlast_gridlet::{Content, Results as _};
 use outlast_job::{Coordinator, End, Input, Peer, Phase};
-use outlast_overlay::{Card, State};
+use outlast_overlay::State;
 use outlast_types::{CellId, JobId, NodeId, Time};
 use outlast_verify::Policy;
 
@@ -174,7 +174,7 @@ impl Control for Node {
                 id: self.shared.me.to_string(),
                 name: ad.name,
                 version: ad.version,
-                ticket: self.ticket().to_string(),
+                vos: self.shared.trust.look(crate::trust::summaries),
                 addresses: self.addresses().iter().map(ToString::to_string).collect(),
                 reach: crate::view::reach(self.reach()),
                 uptime_s: self.started.elapsed().as_secs_f64(),
@@ -199,6 +199,15 @@ impl Control for Node {
             if let Some(me) = rows.first_mut() {
                 me.addresses = self.addresses().iter().map(ToString::to_string).collect();
             }
+            self.shared.trust.look(|keyring| {
+                for row in &mut rows {
+                    let node = row.id.parse();
+                    row.vos = node.map_or_else(
+                        |_| Vec::new(),
+                        |node| crate::trust::shared_with(keyring, node),
+                    );
+                }
+            });
             Ok(rows)
         })
     }
@@ -329,18 +338,6 @@ impl Control for Node {
     fn down(&self, request: DownRequest) -> Answer<'_, ()> {
         Box::pin(async move {
             self.stop(request.drain, Duration::try_from_secs_f64(request.timeout_s).ok()).await;
-            Ok(())
-        })
-    }
-
-    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let ticket: outlast_types::Ticket = ticket
-                .parse()
-                .map_err(|error| ApiError::new(ErrorCode::BadRequest, format!("{error}")))?;
-            let outlast_types::Ticket { node, addresses, relay } = ticket;
-            let contact = Card { node, addresses, relay, incarnation: 0 };
-            self.shared.kernel.send(Event::Input(Input::Join(vec![contact]))).await;
             Ok(())
         })
     }

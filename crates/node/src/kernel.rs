@@ -28,6 +28,7 @@ use crate::journal::{Batch, JournalError};
 use crate::shared::Shared;
 use crate::store::Holder;
 use crate::transport::{Place, TransportEvent};
+use crate::trust::{self, Trusted};
 
 /// Events that wait for the kernel. Frames stop being read from the network when it is full.
 pub(crate) const EVENTS: usize = 4096;
@@ -64,6 +65,10 @@ pub(crate) enum Event {
     Submit { job: Arc<JobFiles>, reply: tokio::sync::oneshot::Sender<()> },
     /// A question.
     Ask(Query),
+    /// There is news of trust.
+    Trust,
+    /// Stop, since the node isn't wanted where it was told to join.
+    End(String),
     /// Keep or forget something under a name.
     Meta(String, Option<Vec<u8>>),
     /// Stop now.
@@ -111,6 +116,10 @@ pub(crate) struct Loop {
     pub(crate) frames: mpsc::Receiver<TransportEvent>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Peer,
+    /// What the peer was told of others' standings.
+    pub(crate) trusted: Trusted,
+    /// What the LAN was told that this node belongs to.
+    pub(crate) announced: Vec<VoId>,
     /// Next number of each job's journal.
     pub(crate) sequences: BTreeMap<JobId, u64>,
     /// Of ended jobs, oldest first, to know which to forget.
@@ -147,7 +156,7 @@ impl Loop {
                 Some(event) = self.events.recv() => {
                     next = self.take(event, &mut effects, &mut batch, &mut replies);
                 }
-                Some(event) = self.frames.recv() => self.hear(event, &mut effects),
+                Some(event) = self.frames.recv() => next = self.hear(event, &mut effects),
                 () = tokio::time::sleep(wait) => {}
             }
             for _ in 1..BATCH {
@@ -162,8 +171,10 @@ impl Loop {
                 {
                     next = Next::Stop;
                 }
-                if let Some(event) = remote {
-                    self.hear(event, &mut effects);
+                if let Some(event) = remote
+                    && self.hear(event, &mut effects) == Next::Stop
+                {
+                    next = Next::Stop;
                 }
             }
             let now = self.shared.clock.now();
@@ -206,6 +217,12 @@ impl Loop {
             Event::Ask(query) => query(&self.peer, now),
             Event::Meta(name, Some(value)) => batch.put_meta(name, value),
             Event::Meta(name, None) => batch.delete_meta(name),
+            Event::Trust => self.heed_trust(now, effects),
+            Event::End(why) => {
+                self.shared.fail(why);
+                self.peer.handle(now, Input::Depart, effects);
+                return Next::Stop;
+            }
             Event::Stop => {
                 self.peer.handle(now, Input::Depart, effects);
                 return Next::Stop;
@@ -214,11 +231,19 @@ impl Loop {
         Next::Go
     }
 
-    fn hear(&mut self, event: TransportEvent, effects: &mut Vec<Effect>) {
+    fn hear(&mut self, event: TransportEvent, effects: &mut Vec<Effect>) -> Next {
         let now = self.shared.clock.now();
         match event {
             TransportEvent::Frame { from, frame } => {
-                self.let_in(now, from, effects);
+                self.heed_trust(now, effects);
+                if !self.is_trusted(now, from, effects) {
+                    self.shared.count("frames_of_strangers");
+                    return Next::Go;
+                }
+                if let Some(bytes) = trust::body(&frame) {
+                    self.hear_trust(now, from, bytes, effects);
+                    return Next::Go;
+                }
                 match wire::decode::<Message>(&frame, limits::FRAME_BYTES) {
                     Ok(message) => {
                         self.log_failure(now, from, &message);
@@ -242,19 +267,17 @@ impl Loop {
             }
             TransportEvent::Refused { node, by_us: false, reason } => {
                 warn!(node = %node.short(), "a node turned this one away: {reason}");
+                if let Some(why) = self.shared.trust.refused(node, &reason) {
+                    self.shared.fail(why);
+                    self.peer.handle(now, Input::Depart, effects);
+                    return Next::Stop;
+                }
             }
             TransportEvent::Down { node } => {
                 self.peer.handle(now, Input::ConnectionLost(node), effects);
             }
         }
-    }
-
-    /// Until membership is a matter of certificates, whoever reaches this node may do everything.
-    fn let_in(&mut self, now: Time, node: NodeId, effects: &mut Vec<Effect>) {
-        if self.peer.membership().member(&node).is_none() {
-            let standing = outlast_job::Standing::full(VoId::from_bytes([0; 32]));
-            self.peer.handle(now, Input::Standing { node, standing }, effects);
-        }
+        Next::Go
     }
 
     /// A worker's failure is worth a line in the job's log; the coordinator only counts it.

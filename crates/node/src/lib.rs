@@ -22,6 +22,7 @@ mod sink;
 mod submit;
 mod tools;
 pub mod transfer;
+mod trust;
 mod view;
 
 pub mod apps;
@@ -30,6 +31,8 @@ pub mod executor;
 pub mod journal;
 pub mod store;
 pub mod transport;
+
+pub use outlast_vo::TICKET_REFUSED;
 
 pub use node::{Node, Options, StartError, WrapExecutor};
 

@@ -16,7 +16,7 @@ use outlast_gridlet::Registry;
 use outlast_job::{Effect, End, Input, Peer, Phase, Record, Recovered};
 use outlast_os::FolderLock;
 use outlast_overlay::Card;
-use outlast_types::{Ad, NodeId, Ticket, Time, limits, wire};
+use outlast_types::{Ad, NodeId, Time, limits, wire};
 use outlast_verify::Ledger;
 
 use crate::apps::Catalogue;
@@ -34,9 +34,10 @@ use crate::store::Store;
 use crate::tools::Tools;
 use crate::transfer::{Moved, Server, Transfers};
 use crate::transport::{
-    BoxFuture, Counters, FetchError, IrohTransport, NodeKey, OpenGate, Place, Reach, Tag,
-    Transport, TransportError, TransportOptions,
+    BoxFuture, Counters, FetchError, IrohTransport, NodeKey, Place, Reach, Tag, Transport,
+    TransportError, TransportOptions,
 };
+use crate::trust::{Trust, Trusted};
 
 /// How often the node looks again at its load and disk.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -139,12 +140,19 @@ impl Node {
         let key = NodeKey::load_or_create(data_dir)?;
         let me = key.id();
         let moved = Arc::new(Moved::default());
+        let name = config.name.clone().unwrap_or_else(outlast_os::host::hostname);
+        let keep = !options.passive;
+        let told = Kernel(events_in.clone());
+        let trust = Arc::new(Trust::open(data_dir, key.secret(), &name, keep, told)?);
+        for ticket in config.join.iter().filter(|_| keep) {
+            trust.join(ticket.clone(), true)?;
+        }
         let transport: Arc<dyn Transport> = if options.passive {
             Arc::new(Nowhere(me, Counters::default()))
         } else {
             let listen = config.listen.clone();
             let streams = Arc::new(Server::new(Arc::clone(&store), Arc::clone(&moved)));
-            let gate = Arc::new(OpenGate);
+            let gate = Arc::clone(&trust) as Arc<_>;
             let events = frames_in;
             let (relays, lan) = (config.network.relays.clone(), config.network.lan);
             let options = TransportOptions { key, listen, relays, lan, gate, streams, events };
@@ -162,6 +170,8 @@ impl Node {
             journal: Arc::new(RwLock::new(journal)),
             transfers: Transfers::new(Arc::clone(&transport), Arc::clone(&store), moved),
             transport,
+            trust,
+            failure: Mutex::new(None),
             executor: Arc::new(Numbered::new(executor)),
             kernel: Kernel(events_in),
             jobs: Arc::new(Jobs::default()),
@@ -191,6 +201,8 @@ impl Node {
         let mut kernel = Loop {
             shared: Arc::clone(&shared),
             peer,
+            trusted: Trusted::new(),
+            announced: Vec::new(),
             events,
             frames,
             sequences: BTreeMap::new(),
@@ -204,6 +216,7 @@ impl Node {
         if !options.passive {
             store.trim();
         }
+        kernel.begin_trust(now, &mut effects);
         let contacts = contacts(config, &shared, &mut effects)?;
         kernel.peer.handle(now, Input::Join(contacts), &mut effects);
         let examiner = Examiner::new(
@@ -228,6 +241,7 @@ impl Node {
             .context("starting the kernel")?;
         if !options.passive {
             tokio::spawn(keep_offering(config.clone(), slots, Arc::clone(&shared), done.clone()));
+            tokio::spawn(keep_trusting(Arc::clone(&shared), done.clone()));
         }
         let drain_ttl = config.job.drain_ttl;
         let started = Instant::now();
@@ -249,10 +263,9 @@ impl Node {
         self.shared.transport.reach()
     }
 
-    /// What others need to join it.
-    pub fn ticket(&self) -> Ticket {
-        let Place { addresses, relay } = self.shared.transport.place();
-        Ticket { node: self.shared.me, addresses, relay }
+    /// Why it ended, if it wasn't told to.
+    pub fn failure(&self) -> Option<String> {
+        lock(&self.shared.failure).clone()
     }
 
     /// Begins to stop: with `drain`, leaves politely and hands work back first, for at most `timeout`.
@@ -371,6 +384,26 @@ async fn keep_offering(
     }
 }
 
+/// Looks whether memberships have ended, and says so while nobody has answered a ticket.
+async fn keep_trusting(shared: Arc<Shared>, mut done: watch::Receiver<bool>) {
+    let mut looked = crate::trust::wall();
+    loop {
+        tokio::select! {
+            _ = done.wait_for(|done| *done) => return,
+            () = tokio::time::sleep(crate::trust::LOOK_EVERY) => {}
+        }
+        let now = crate::trust::wall();
+        if shared.trust.next_end(looked).is_some_and(|end| end < now) {
+            shared.trust.look_again();
+            shared.kernel.send(Event::Trust).await;
+        }
+        looked = now;
+        for trouble in shared.trust.waiting() {
+            warn!("{trouble}");
+        }
+    }
+}
+
 fn read_ledger(shared: &Shared) -> anyhow::Result<Ledger> {
     let journal = shared.journal.read().unwrap_or_else(PoisonError::into_inner);
     let Some(bytes) = journal.meta("ledger")? else { return Ok(Ledger::new()) };
@@ -467,9 +500,10 @@ fn contacts(
             contacts.extend(members.into_iter().map(place));
         }
     }
-    for ticket in &config.join {
-        let Ticket { node, addresses, relay } = ticket.clone();
-        contacts.insert(node, Place { addresses, relay });
+    let waiting = shared.trust.tickets();
+    for node in config.join.iter().chain(&waiting).flat_map(|ticket| &ticket.nodes) {
+        let (addresses, relay) = (node.addresses.clone(), node.relay.clone());
+        contacts.insert(node.node, Place { addresses, relay });
     }
     contacts.remove(&shared.me);
     Ok(contacts

@@ -28,6 +28,7 @@ use crate::store::{Holder, Store};
 use crate::tools::Tools;
 use crate::transfer::{TransferError, Transfers, Wanted};
 use crate::transport::Transport;
+use crate::trust::Trust;
 
 /// A list of inputs: about a hundred thousand files.
 const MANIFEST_BYTES: u64 = 16 << 20;
@@ -54,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) journal: SharedJournal,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) transfers: Transfers,
+    pub(crate) trust: Arc<Trust>,
+    /// Why the node ended, if it wasn't told to.
+    pub(crate) failure: Mutex<Option<String>>,
     pub(crate) executor: Arc<dyn RunHere>,
     pub(crate) kernel: Kernel,
     pub(crate) jobs: Arc<Jobs>,
@@ -138,6 +142,12 @@ fn ended(outcome: RunOutcome) -> Option<RunEvent> {
 }
 
 impl Shared {
+    /// Remembers why the node ends.
+    pub(crate) fn fail(&self, why: String) {
+        *lock(&self.failure) = Some(why);
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn count(&self, name: &'static str) {
         *lock(&self.counters).entry(name).or_default() += 1;
     }

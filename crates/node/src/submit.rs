@@ -5,12 +5,13 @@ use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
-use outlast_api::ApiError;
 use outlast_api::types::JobSpec;
+use outlast_api::{ApiError, ErrorCode};
 use outlast_gridlet::{ApplicationManager, OpenError, SplitHint};
 use outlast_job::wire::{ManifestRef, StagedFile};
 use outlast_types::{CellId, Hash, JobId, limits, wire};
 use outlast_verify::Policy;
+use outlast_vo::Rights;
 
 use crate::apps::Catalogue;
 use crate::control::folder_of;
@@ -33,6 +34,14 @@ pub(crate) fn prepare(
     policy: Policy,
     slots: u32,
 ) -> Result<JobFiles, ApiError> {
+    let vo = spec.vo.as_deref().map(|vo| {
+        shared.trust.look(|keyring| crate::trust::pick(keyring, Some(vo), Rights::SUBMIT))
+    });
+    let vo = vo.transpose().map_err(|error| match error.code {
+        // It is the command that can't be meant; no job is missing.
+        ErrorCode::NotFound | ErrorCode::Conflict => ApiError::bad_request(error.message),
+        _ => error,
+    })?;
     let cwd = folder_of(&spec)?;
     let files = DiskFiles::new(cwd, Arc::clone(&shared.tools));
     let command = crate::apps::command_line(&spec);
@@ -71,7 +80,7 @@ pub(crate) fn prepare(
         command,
         cwd: spec.cwd,
         name: spec.name,
-        vo: None,
+        vo,
     };
     let id = JobId::from_u64(number(id));
     let needed = record.blobs.iter().chain([&record.manifest.hash]);

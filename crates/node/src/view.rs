@@ -211,6 +211,7 @@ pub(crate) fn node_rows(peer: &Peer, now: Time) -> Vec<NodeRow> {
             name: ad.name.clone(),
             version: ad.version.clone(),
             addresses,
+            vos: Vec::new(),
             state,
             draining: ad.draining,
             slots: ad.slots,

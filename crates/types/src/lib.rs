@@ -8,7 +8,6 @@ mod id;
 pub mod limits;
 mod resources;
 pub mod space;
-mod ticket;
 mod time;
 pub mod wire;
 
@@ -16,5 +15,4 @@ pub use hash::{Hash, HashParseError};
 pub use id::{Attempt, CellId, GridletId, IdParseError, JobId, NodeId, VoId};
 pub use resources::Ad;
 pub use space::{Axis, CellGrid, Region};
-pub use ticket::{Ticket, TicketError};
 pub use time::Time;

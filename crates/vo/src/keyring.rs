@@ -137,12 +137,20 @@ impl Vo {
 
     /// A member's rights now: nothing for who isn't one.
     pub fn rights_of(&self, me: NodeId, node: NodeId, now: WallTime) -> Rights {
+        self.look_at(me, node, now).unwrap_or(Rights::NONE)
+    }
+
+    /// Why a node is no member, or no member any more.
+    pub fn trouble(&self, me: NodeId, node: NodeId, now: WallTime) -> Option<Refusal> {
+        self.look_at(me, node, now).err()
+    }
+
+    fn look_at(&self, me: NodeId, node: NodeId, now: WallTime) -> Result<Rights, Refusal> {
         if node == me {
-            return self.own(me, now).unwrap_or(Rights::NONE);
+            return self.own(me, now);
         }
         let clocks = Clocks { here: (me, now), there: (node, now) };
-        let member = self.members.get(&node);
-        member.and_then(|member| self.look(member, clocks).ok()).unwrap_or(Rights::NONE)
+        self.members.get(&node).map_or(Err(Refusal::Stranger), |member| self.look(member, clocks))
     }
 
     /// Whether it is this node's alone: made here, and nobody has ever come.

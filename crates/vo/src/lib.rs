@@ -50,7 +50,7 @@ pub use record::{CLAIMS, EXPULSIONS, Fact, KEPT, RECORD_BYTES, Record, Records};
 pub use refusal::{Clocks, ENROL_ELSEWHERE, REFUSAL_BYTES, Refusal, TICKET_REFUSED};
 pub use rights::{Rights, RightsError};
 pub use signing::{Secret, Signature};
-pub use ticket::{RELAY_BYTES, TICKET_NODES, Ticket, TicketError, TicketNode};
+pub use ticket::{TICKET_NODES, Ticket, TicketError, TicketNode};
 pub use wall::WallTime;
 
 #[cfg(test)]

@@ -90,8 +90,8 @@ impl Machine {
         let secret = secret(self.fresh);
         let invitation = self.keys.invite(self.now, vo, terms, &secret).unwrap();
         let addresses = vec!["10.0.0.1:7771".parse().unwrap()];
-        let here = TicketNode { node: self.id(), addresses };
-        Ticket::new(invitation, secret, [here], None)
+        let here = TicketNode { node: self.id(), addresses, relay: None };
+        Ticket::new(invitation, secret, [here])
     }
 
     /// Dials.

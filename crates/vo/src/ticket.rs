@@ -3,13 +3,13 @@
 //! Whoever has the line can use it, as often as the invitation allows. The text is `outlast2`, then in lower-case base
 //! 32 without padding: the postcard form of the parts, and four bytes of its hash. About 435 characters for an
 //! invitation by who made the VO, with one address; 220 more for each member between the inviter and the root, 11 for
-//! each further address, 50 for each further node.
+//! each further address, 50 for each further node, and what a relay takes.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use outlast_types::{Hash, NodeId};
+use outlast_types::{Hash, NodeId, limits};
 use serde::{Deserialize, Serialize};
 
 use crate::signing::{Secret, Signature};
@@ -30,9 +30,6 @@ pub const TICKET_NODES: usize = 4;
 /// Addresses of one node. More make the line too long to hand on.
 const ADDRESSES: usize = 8;
 
-/// The address of a relay.
-pub const RELAY_BYTES: usize = 255;
-
 /// Text longer than any ticket.
 const TEXT_BYTES: usize = 8192;
 
@@ -43,6 +40,8 @@ pub struct TicketNode {
     pub node: NodeId,
     /// Where it may be reached.
     pub addresses: Vec<SocketAddr>,
+    /// The relay that reaches it where no address does, at most [`limits::RELAY_BYTES`].
+    pub relay: Option<String>,
 }
 
 /// See the module. Its `Debug` doesn't show the secret, its `Display` is it.
@@ -54,8 +53,6 @@ pub struct Ticket {
     pub secret: Secret,
     /// Whom to ask, the first one first.
     pub nodes: Vec<TicketNode>,
-    /// A relay that reaches them where no address does.
-    pub relay: Option<String>,
 }
 
 /// A text is no ticket.
@@ -103,8 +100,7 @@ struct Body {
     signature: Signature,
     seed: [u8; 32],
     /// `None` is the inviter.
-    nodes: Vec<(Option<NodeId>, Vec<SocketAddr>)>,
-    relay: Option<String>,
+    nodes: Vec<(Option<NodeId>, Vec<SocketAddr>, Option<String>)>,
 }
 
 impl Ticket {
@@ -113,14 +109,13 @@ impl Ticket {
         invitation: Invitation,
         secret: Secret,
         nodes: impl IntoIterator<Item = TicketNode>,
-        relay: Option<String>,
     ) -> Self {
         let short = |mut node: TicketNode| {
             node.addresses.truncate(ADDRESSES);
             node
         };
         let nodes = nodes.into_iter().take(TICKET_NODES).map(short).collect();
-        Self { invitation, secret, nodes, relay }
+        Self { invitation, secret, nodes }
     }
 
     /// Which VO it is for.
@@ -141,12 +136,11 @@ impl Ticket {
         };
         count("nodes", self.nodes.len(), 1, TICKET_NODES)?;
         for node in &self.nodes {
-            // A node behind a relay has none.
-            let least = usize::from(self.relay.is_none());
+            // A node behind a relay may have none.
+            let least = usize::from(node.relay.is_none());
             count("addresses of a node", node.addresses.len(), least, ADDRESSES)?;
-        }
-        if let Some(relay) = &self.relay {
-            count("bytes of a relay's address", relay.len(), 1, RELAY_BYTES)?;
+            let Some(relay) = &node.relay else { continue };
+            count("bytes of a relay's address", relay.len(), 1, limits::RELAY_BYTES)?;
             if relay.contains(char::is_control) {
                 return Err(TicketError::Malformed);
             }
@@ -165,8 +159,8 @@ impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Invitation { inviter, terms, signature, .. } = &self.invitation;
         let holder = inviter.holder();
-        let nodes = self.nodes.iter().map(|TicketNode { node, addresses }| {
-            ((Some(*node) != holder).then_some(*node), addresses.clone())
+        let nodes = self.nodes.iter().map(|TicketNode { node, addresses, relay }| {
+            ((Some(*node) != holder).then_some(*node), addresses.clone(), relay.clone())
         });
         let body = Body {
             inviter: inviter.clone(),
@@ -174,7 +168,6 @@ impl fmt::Display for Ticket {
             signature: *signature,
             seed: *self.secret.seed(),
             nodes: nodes.collect(),
-            relay: self.relay.clone(),
         };
         let mut bytes = postcard::to_stdvec(&body).map_err(|_| fmt::Error)?;
         bytes.extend(checksum(&bytes));
@@ -209,15 +202,17 @@ impl FromStr for Ticket {
         let Ok((body, [])) = postcard::take_from_bytes::<Body>(body) else {
             return Err(TicketError::Malformed);
         };
-        let Body { inviter, terms, signature, seed, nodes, relay } = body;
+        let Body { inviter, terms, signature, seed, nodes } = body;
         let holder = inviter.holder().ok_or(TicketError::Malformed)?;
         let secret = Secret::from_seed(&seed);
         let id = InvitationId::of(&secret);
-        let nodes = nodes
-            .into_iter()
-            .map(|(node, addresses)| TicketNode { node: node.unwrap_or(holder), addresses });
+        let nodes = nodes.into_iter().map(|(node, addresses, relay)| TicketNode {
+            node: node.unwrap_or(holder),
+            addresses,
+            relay,
+        });
         let invitation = Invitation { inviter, id, terms, signature };
-        let ticket = Self { invitation, secret, nodes: nodes.collect(), relay };
+        let ticket = Self { invitation, secret, nodes: nodes.collect() };
         ticket.check()?;
         Ok(ticket)
     }

@@ -1,6 +1,6 @@
 //! `outlast-rogue`: a node of the grid that lies, crashes, fails or hangs, for tests and the demo.
 //!
-//! All but the execution of steps is the real node. It prints its ticket, like `outlast up`, and answers
+//! All but the execution of steps is the real node. It prints its key, like `outlast up`, and answers
 //! `outlast --data-dir DIR status` and `down`.
 
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ struct Args {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Ticket of a node to join; may be given several times
+    /// Ticket to join with; may be given several times
     #[arg(long, value_name = "TICKET")]
     join: Vec<String>,
     /// Gridlets to run at a time [default: one per core]
@@ -130,7 +130,7 @@ async fn main() -> anyhow::Result<()> {
         Arc::clone(&node) as Arc<_>,
         std::future::pending(),
     ));
-    say(&node.ticket().to_string());
+    say(&node.id().to_string());
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
@@ -147,7 +147,7 @@ async fn leave(node: &Node) {
     node.stopped().await;
 }
 
-#[expect(clippy::print_stdout, reason = "the ticket is what this program is asked for")]
+#[expect(clippy::print_stdout, reason = "that it is there is what this program is asked for")]
 fn say(line: &str) {
     println!("{line}");
 }

@@ -89,12 +89,12 @@ impl Lab {
         Ok(Daemon { child, data_dir })
     }
 
-    /// The ticket of a daemon.
+    /// A ticket with which any number of nodes may join a daemon's own organisation.
     pub(super) fn ticket(&self, daemon: &Daemon) -> anyhow::Result<String> {
-        let output = self.outlast(&daemon.data_dir, &daemon.data_dir).arg("status").output()?;
+        let mut command = self.outlast(&daemon.data_dir, &daemon.data_dir);
+        let output = command.args(["invite", "--reusable"]).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let ticket = text.lines().find_map(|line| line.trim().strip_prefix("ticket"));
-        Ok(ticket.context("no ticket in the daemon's status")?.trim().to_owned())
+        Ok(text.lines().next().context("the daemon made no ticket")?.to_owned())
     }
 
     /// Waits until a daemon sees so many others.

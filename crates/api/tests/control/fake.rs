@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use outlast_api::trust::*;
 use outlast_api::types::*;
 use outlast_api::{Answer, ApiError, Control, ErrorCode};
 use tokio::sync::watch;
@@ -137,6 +138,7 @@ impl Control for Fake {
                 right: 7,
                 wrong: 0,
                 blacklisted: false,
+                vos: Vec::new(),
                 last_seen_s: None,
             }])
         })
@@ -220,17 +222,49 @@ impl Control for Fake {
         })
     }
 
-    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move {
-            self.tickets.lock().unwrap().push(ticket.to_owned());
-            Ok(())
-        })
-    }
-
     fn pardon<'a>(&'a self, node: &'a str) -> Answer<'a, Pardoned> {
         Box::pin(async move {
             self.pardoned.lock().unwrap().push(node.to_owned());
             Ok(Pardoned { node: "ef".repeat(32) })
+        })
+    }
+}
+
+impl TrustControl for Fake {
+    fn vos(&self) -> Answer<'_, Vec<VoSummary>> {
+        Box::pin(async { Ok(vec![VoSummary { name: "lab".to_owned(), ..VoSummary::default() }]) })
+    }
+
+    fn vo(&self, request: VoRequest) -> Answer<'_, VoDetail> {
+        Box::pin(async move {
+            let name = request.vo.ok_or_else(|| ApiError::conflict("it may be any of two"))?;
+            let summary = VoSummary { name, ..VoSummary::default() };
+            Ok(VoDetail { summary, ..VoDetail::default() })
+        })
+    }
+
+    fn create_vo(&self, request: CreateVoRequest) -> Answer<'_, VoSummary> {
+        Box::pin(async move { Ok(VoSummary { name: request.name, ..VoSummary::default() }) })
+    }
+
+    fn leave_vo(&self, _: VoRequest) -> Answer<'_, VoSummary> {
+        Box::pin(async { Err(ApiError::not_found("no such VO")) })
+    }
+
+    fn invite(&self, request: InviteRequest) -> Answer<'_, Invited> {
+        let InviteRequest { rights, reusable, .. } = request;
+        Box::pin(async move { Ok(Invited { rights, reusable, ..Invited::default() }) })
+    }
+
+    fn expel(&self, request: ExpelRequest) -> Answer<'_, Expelled> {
+        let message = format!("this node may not expel {}", request.node);
+        Box::pin(async { Err(ApiError::forbidden(message)) })
+    }
+
+    fn join<'a>(&'a self, ticket: &'a str) -> Answer<'a, Joined> {
+        Box::pin(async move {
+            self.tickets.lock().unwrap().push(ticket.to_owned());
+            Ok(Joined { state: JoinState::Already, ..Joined::default() })
         })
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fake::{Fake, JOB};
+use outlast_api::trust::*;
 use outlast_api::types::*;
 use outlast_api::{ApiError, Client, Control, ControlSocket, ErrorCode, SOCKET_NAME, SocketError};
 use tempfile::TempDir;
@@ -98,8 +99,38 @@ async fn every_request_arrives_and_its_answer_comes_back() {
     );
     assert_eq!(client.pardon("ef").await.unwrap().node, "ef".repeat(32));
     assert_eq!(*fake.pardoned.lock().unwrap(), ["ef"]);
-    client.join("a ticket").await.unwrap();
+    assert_eq!(client.join("a ticket").await.unwrap().state, JoinState::Already);
     assert_eq!(*fake.tickets.lock().unwrap(), ["a ticket"]);
+}
+
+#[tokio::test]
+async fn trust_is_asked_over_the_socket() {
+    let node = served(Fake::new()).await;
+    let client = &node.client;
+    assert_eq!(client.vos().await.unwrap()[0].name, "lab");
+    // A name may have whatever a name may have.
+    let name = "Institut für Physik / 2?";
+    let request = VoRequest { vo: Some(name.to_owned()) };
+    assert_eq!(client.vo(request).await.unwrap().summary.name, name);
+    let error = client.vo(VoRequest::default()).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Conflict);
+    let request = CreateVoRequest { name: name.to_owned() };
+    assert_eq!(client.create_vo(request).await.unwrap().name, name);
+    let error = client.leave_vo(VoRequest::default()).await.unwrap_err();
+    assert_eq!(error.code, ErrorCode::NotFound);
+    let request = InviteRequest {
+        rights: vec!["execute".to_owned()],
+        reusable: true,
+        ..InviteRequest::default()
+    };
+    let invited = client.invite(request).await.unwrap();
+    assert_eq!((invited.rights, invited.reusable), (vec!["execute".to_owned()], true));
+    let request = ExpelRequest { node: "12".to_owned(), ..ExpelRequest::default() };
+    let error = client.expel(request).await.unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (ErrorCode::Forbidden, "this node may not expel 12")
+    );
 }
 
 #[tokio::test]
@@ -334,6 +365,12 @@ async fn the_description_has_every_route() {
         "post /v1/pardon",
         "get /v1/nodes",
         "get /v1/status",
+        "get /v1/vos",
+        "post /v1/vos",
+        "post /v1/vos/show",
+        "post /v1/vos/leave",
+        "post /v1/invite",
+        "post /v1/expel",
     ];
     for route in expected {
         assert!(routes.iter().any(|found| found == route), "{route} isn't in {routes:?}");

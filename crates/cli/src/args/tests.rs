@@ -36,6 +36,7 @@ fn job_options_become_a_spec() {
                 --collect r1 --collect r2 --stdin s --env A=1 --env B= --app sweep --set k=v \
                 --replication 3 --samples 2 --schedule all-at-once --gridlets 10 --name n -- prog {a}";
     let expected = JobSpec {
+        vo: None,
         argv: vec!["prog".to_owned(), "{a}".to_owned()],
         cwd: "/work".to_owned(),
         env: [("A".to_owned(), "1".to_owned()), ("B".to_owned(), String::new())].into(),
@@ -140,7 +141,7 @@ fn help_tells_commands_and_exit_codes() {
         Usage: outlast [OPTIONS] <COMMAND>
 
         Commands:
-          up           Run a node in the foreground; prints its ticket once it is ready
+          up           Run a node in the foreground; prints its key once it is ready
           run          Run a program on the grid and wait for its output
           submit       Give a job to the daemon and print its id
           wait         Wait for a job, as `run` does
@@ -151,8 +152,11 @@ fn help_tells_commands_and_exit_codes() {
           retry        Write the output of a job again that couldn't be written
           preview      Write what is accepted so far as a picture or text
           nodes        List the nodes of the grid
-          status       Tell how the daemon is, and its ticket
-          join         Bring the daemon into the grid of another node
+          status       Tell how the daemon is, and what it belongs to
+          join         Join a virtual organisation with a ticket that `outlast invite` made on a member
+          invite       Make a ticket that lets another node in: one line, to be handed on in secret
+          expel        Throw a node out: nobody works with it any more
+          vo           Make, show, list or leave virtual organisations: the nodes that trust each other
           pardon       Take a node off the blacklist, which `outlast nodes` shows
           down         End the daemon: it hands back its work, says goodbye and goes
           app          Show, check and explain applications: what Outlast knows about programs
@@ -197,6 +201,7 @@ fn help_tells_commands_and_exit_codes() {
           4    no such job, or more than one
           5    --timeout has passed
           6    no node has the program
+          7    a right is missing, or a ticket is of no use
           130  interrupted by Ctrl-C
         For a job of a single command (`run` and `wait`): the command's own exit code.
     "#]].assert_eq(&trimmed(&command.render_long_help().to_string()));
@@ -242,6 +247,8 @@ fn help_of_run() {
               --set <NAME=VALUE>     Option for the application; may be given several times
               --gridlets <N>         Into how many gridlets to split [default: chosen by the application]
               --name <NAME>          Name for the job
+              --vo <NAME>            Virtual organisation whose members may work on it [default: all that
+                                     this node may submit in]
           -f, --file <FILE>          Job file in TOML; flags go above what it says, paths are relative to
                                      its folder
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use outlast_api::types::{DownRequest, NodeRow};
 use outlast_api::{Client, ErrorCode};
+use outlast_node::TICKET_REFUSED;
 use tokio::time::{Instant, sleep};
 
 use super::Context;
+use super::vo;
 use super::watch::{self, Row, View};
-use crate::args::{DownArgs, JoinArgs, PardonArgs, UpArgs, WatchArgs};
+use crate::args::{DownArgs, PardonArgs, UpArgs, WatchArgs};
 use crate::config;
 use crate::connect;
 use crate::embed::Role;
@@ -34,17 +36,18 @@ pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, 
     let control = node.control();
     let status = control.status().await?;
     context.ui.say(&format!(
-        "{} is up on {}; others join it with `outlast up --join TICKET`; Ctrl-C leaves",
+        "{} is up on {}; {}; Ctrl-C leaves",
         status.name,
-        status.addresses.join(" ")
+        status.addresses.join(" "),
+        vo::how_to_invite(&status.vos)
     ));
     let printed = if context.ui.json {
         context.ui.print_json(&status)
     } else {
-        context.ui.print(&format!("{}\n", status.ticket))
+        context.ui.print(&format!("{}\n", status.id))
     };
     match printed {
-        // Whoever read the ticket may have left.
+        // Whoever read the key may have left.
         Err(failure) if failure.exit != Exit::OK => context.ui.complain(&failure.message),
         _ => {}
     }
@@ -53,6 +56,9 @@ pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, 
         tokio::select! {
             ended = node.ended() => {
                 return ended.map(|()| Exit::OK).map_err(|why| {
+                    if why.starts_with(TICKET_REFUSED) {
+                        return Failure::new(Exit::REFUSED, why);
+                    }
                     Failure::failed(format!("the node ended: {why}"))
                 });
             }
@@ -115,13 +121,6 @@ pub(super) async fn status(context: &mut Context<'_>) -> Result<Exit, Failure> {
         let text = render::status(&status, context.ui.width);
         context.ui.print(&text)?;
     }
-    Ok(Exit::OK)
-}
-
-/// `outlast join`.
-pub(super) async fn join(context: &mut Context<'_>, args: JoinArgs) -> Result<Exit, Failure> {
-    connect::daemon(&context.data_dir).await?.join(&args.ticket).await?;
-    context.ui.say("getting in touch; `outlast nodes` tells who is there");
     Ok(Exit::OK)
 }
 

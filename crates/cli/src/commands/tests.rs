@@ -325,11 +325,14 @@ async fn a_data_directory_that_is_briefly_in_use_is_waited_for() {
 }
 
 #[tokio::test]
-async fn up_prints_its_ticket_and_leaves_politely() {
+async fn up_prints_its_key_and_leaves_politely() {
     let mut bench = Bench::embedded(Script::default());
     bench.interrupt.send(Interrupt::Terminate).unwrap();
     let outcome = bench.run("outlast up").await;
-    assert_eq!((outcome.result, outcome.out.as_str()), (Ok(Exit::OK), "a-ticket\n"));
+    assert_eq!(
+        (outcome.result, outcome.out.as_str()),
+        (Ok(Exit::OK), format!("{}\n", "0123".repeat(16)).as_str())
+    );
     assert!(bench.embedders.script.called("down drain=true"));
     assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Daemon]);
 

@@ -57,28 +57,29 @@ fn a_table_of_nodes() {
     other.wrong = 2;
     other.last_seen_s = Some(0.44);
     expect![[r#"
-        NODE        NAME  STATE        FREE  LOAD   MEMORY  CORE SPEED  CREDIBILITY  RIGHT  WRONG  SEEN       ADDRESS
-        0123012301  here  self          1/2  0.25  8.0 GiB  3.2 GFLOPS        1.000     60      0  -          127.0.0.1:4711
-        efabefabef  liar  blacklisted   1/2  0.25  8.0 GiB  3.2 GFLOPS        0.000     60      2  0.4 s ago  127.0.0.1:4711
+        NODE        NAME  STATE        FREE  LOAD   MEMORY  CORE SPEED  CREDIBILITY  RIGHT  WRONG  SEEN       ADDRESS         MEMBER OF
+        0123012301  here  self          1/2  0.25  8.0 GiB  3.2 GFLOPS        1.000     60      0  -          127.0.0.1:4711  -
+        efabefabef  liar  blacklisted   1/2  0.25  8.0 GiB  3.2 GFLOPS        0.000     60      2  0.4 s ago  127.0.0.1:4711  -
     "#]].assert_eq(&nodes(&[testing::node_row(), other], None));
 }
 
 #[test]
 fn a_status() {
     expect![[r#"
-        node     here (0123012301230123012301230123012301230123012301230123012301230123)
-        version  0.1.0
-        state    running for 3 min 05 s
-        slots    1 of 2 in use
-        jobs     1 running
-        grid     1 other node
-        listens  127.0.0.1:4711
-        reached  10.0.0.5:7771, seen by 3 nodes
-                 through a relay, seen by 1 node
-        relay    http://10.0.0.1:3340, not reached: connection refused
-        LAN      announced; 2 nodes were found
-        data     /data
-        ticket   a-ticket
+        node       here (0123012301230123012301230123012301230123012301230123012301230123)
+        version    0.1.0
+        state      running for 3 min 05 s
+        slots      1 of 2 in use
+        jobs       1 running
+        grid       1 other node
+        listens    127.0.0.1:4711
+        reached    10.0.0.5:7771, seen by 3 nodes
+                   through a relay, seen by 1 node
+        relay      http://10.0.0.1:3340, not reached: connection refused
+        LAN        announced; 2 nodes were found
+        data       /data
+        member of  lab (ababababab): submit,invite, 1 other member
+        invite     `outlast invite` makes a ticket for others
 
         counters
           frames dropped  3
@@ -199,27 +200,32 @@ fn narrow_tables_keep_what_matters() {
     "#]]
     .assert_eq(&jobs(&[testing::summary(), job], NOW, Some(80)));
     expect![[r#"
-        NODE        NAME         STATE        FREE  CREDIBILITY  WRONG  ADDRESS
-        0123012301  here         self          1/2        1.000      0  127.0.0.1:4711
-        0123012301  a-machine-…  blacklisted   1/2        1.000      0  127.0.0.1:4711
+        NODE        NAME              STATE        FREE  CREDIBILITY  WRONG  MEMBER OF
+        0123012301  here              self          1/2        1.000      0  -
+        0123012301  a-machine-with-…  blacklisted   1/2        1.000      0  -
     "#]]
     .assert_eq(&nodes(&[testing::node_row(), node], Some(80)));
     expect![[r#"
-        node     here
-                 (0123012301230123012301230123012301230123012301230123012301230123)
-        version  0.1.0
-        state    running for 3 min 05 s
-        slots    1 of 2 in use
-        jobs     1 running
-        grid     1 other node
-        listens  127.0.0.1:4711
-        reached  10.0.0.5:7771, seen by 3 nodes
-                 through a relay, seen by 1 node
-        relay    http://10.0.0.1:3340, not
-                 reached: connection refused
-        LAN      announced; 2 nodes were found
-        data     /data
-        ticket   a-ticket
+        node       here
+                   (0123012301230123012301230123012301230123012301230123012301230123)
+        version    0.1.0
+        state      running for 3 min 05 s
+        slots      1 of 2 in use
+        jobs       1 running
+        grid       1 other node
+        listens    127.0.0.1:4711
+        reached    10.0.0.5:7771, seen by 3
+                   nodes
+                   through a relay, seen by 1
+                   node
+        relay      http://10.0.0.1:3340, not
+                   reached: connection refused
+        LAN        announced; 2 nodes were found
+        data       /data
+        member of  lab (ababababab):
+                   submit,invite, 1 other member
+        invite     `outlast invite` makes a
+                   ticket for others
 
         counters
           frames dropped  3

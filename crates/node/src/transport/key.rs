@@ -85,6 +85,11 @@ impl NodeKey {
         path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
 
+    /// For what this node signs itself.
+    pub(crate) fn secret(&self) -> outlast_vo::Secret {
+        outlast_vo::Secret::from_seed(&self.0.to_bytes())
+    }
+
     /// The public key.
     pub fn id(&self) -> NodeId {
         NodeId::from_bytes(*self.0.public().as_bytes())

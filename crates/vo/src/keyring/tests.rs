@@ -200,8 +200,9 @@ fn an_inviter_promises_no_more_than_it_has() {
     let credential = host.keys.vo(vo).unwrap().credential.clone();
     let id = InvitationId::of(&secret(50));
     let invitation = Invitation::new(credential, &secret(2), id, host.terms(both()));
-    let here = TicketNode { node: root.id(), addresses: vec!["10.0.0.1:1".parse().unwrap()] };
-    let ticket = Ticket::new(invitation, secret(50), [here], None);
+    let here =
+        TicketNode { node: root.id(), addresses: vec!["10.0.0.1:1".parse().unwrap()], relay: None };
+    let ticket = Ticket::new(invitation, secret(50), [here]);
     let refusal = Machine::new(3).join(&ticket, &mut root).refused();
     assert!(matches!(refusal, Refusal::InviterMayNot { .. }), "{refusal}");
     // A worker without the right doesn't invite at all.

@@ -23,9 +23,9 @@ fn a_ticket_is_short_enough_to_paste() {
     let node = TicketNode {
         node: NodeId::from_bytes([9; 32]),
         addresses: vec!["[fd00::1]:7771".parse().unwrap(); ADDRESSES],
+        relay: Some("r".repeat(limits::RELAY_BYTES)),
     };
     large.nodes = vec![node; TICKET_NODES];
-    large.relay = Some("r".repeat(RELAY_BYTES));
     let text = large.to_string();
     assert!(text.len() < TEXT_BYTES, "{}", text.len());
     assert_eq!(text.parse(), Ok(large));
@@ -71,7 +71,7 @@ fn a_ticket_without_anybody_to_ask_is_refused() {
     nowhere.nodes[0].addresses.clear();
     let error = nowhere.to_string().parse::<Ticket>().unwrap_err().to_string();
     assert_eq!(error, "the ticket has 0 addresses of a node, expected 1 to 8");
-    nowhere.relay = Some("https://relay.example".to_owned());
+    nowhere.nodes[0].relay = Some("https://relay.example".to_owned());
     assert_eq!(nowhere.to_string().parse(), Ok(nowhere));
 }
 
