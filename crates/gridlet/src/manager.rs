@@ -58,6 +58,15 @@ pub trait SourceFiles {
     /// Whatever the file system says.
     fn list(&self, path: &str) -> std::io::Result<Option<Vec<String>>>;
 
+    /// As [`SourceFiles::list`], with what can be staged besides: symbolic links, whatever they lead to, and
+    /// empty folders, with a slash at the end.
+    ///
+    /// # Errors
+    /// As [`SourceFiles::list`]; if there is something that can't be staged.
+    fn everything(&self, path: &str) -> std::io::Result<Option<Vec<String>>> {
+        self.list(path)
+    }
+
     /// Whether the program is installed at the submitter, where samples are computed.
     fn has_program(&self, name: &str) -> bool;
 

@@ -81,6 +81,18 @@ pub struct Step {
     pub watch: bool,
 }
 
+impl Step {
+    /// All that has to be in its folder: its inputs, a staged program, and what becomes its standard input.
+    pub fn needs(&self) -> Needs {
+        let Needs::Only(names) = &self.inputs else { return Needs::All };
+        let program = match &self.program {
+            Program::Staged(name) => Some(name),
+            Program::Installed(_) => None,
+        };
+        Needs::Only(names.iter().chain(program).chain(&self.stdin).cloned().collect())
+    }
+}
+
 /// What of a step's results belongs to a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Harvest {

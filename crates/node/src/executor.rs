@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use outlast_gridlet::{CellOutput, InputMode, Step};
 use outlast_os::Group;
 
-pub use folder::{StagedFile, StagedInputs, clear_work_folder, remove_tree};
+pub use folder::{StagedInputs, clear_work_folder, remove_tree};
 pub(crate) use one::DEFAULT_PATH;
 
 use crate::store::{Holder, Store};

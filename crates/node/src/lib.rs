@@ -19,6 +19,7 @@ mod metrics;
 mod node;
 mod shared;
 mod sink;
+mod staging;
 mod submit;
 mod tools;
 pub mod transfer;

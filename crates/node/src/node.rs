@@ -1,6 +1,6 @@
 //! A node: started, asked, stopped.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc as std_mpsc};
@@ -29,7 +29,8 @@ use crate::kernel::{
     Clock, EVENTS, Event, Kernel, Loop, MEMBERS_KEY, Remembered, Watchers, read_jobs,
 };
 use crate::metrics::Metrics;
-use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
+use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared};
+use crate::staging::Staging;
 use crate::store::Store;
 use crate::tools::Tools;
 use crate::transfer::{Moved, Server, Transfers};
@@ -178,9 +179,8 @@ impl Node {
             logs: Logs::default(),
             watchers: Watchers::default(),
             examiner: Mutex::new(tasks_in),
-            staged: Mutex::new(HashMap::new()),
+            staging: Staging::new(config.stage),
             wanted: Mutex::default(),
-            staging: tokio::sync::Mutex::new(()),
             samples: tokio::sync::Semaphore::new(PARALLEL_SAMPLES),
             metrics: Metrics::new(),
             counters: Mutex::new(BTreeMap::new()),
@@ -521,6 +521,6 @@ impl Drop for Node {
     fn drop(&mut self) {
         // Without a word to anybody: `stop` and `stopped` are the polite way.
         self.shared.stop.store(true, Ordering::SeqCst);
-        lock(&self.shared.staged).clear();
+        self.shared.staging.forget_all();
     }
 }

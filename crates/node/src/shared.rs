@@ -11,27 +11,23 @@ use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
 use outlast_gridlet::{InputMode, Needs, Sample};
-use outlast_job::wire::{ManifestRef, StagedFile as ManifestFile};
+use outlast_job::wire::ManifestRef;
 use outlast_job::{Input, JobKey, RunEvent, RunFailure, RunId};
 use outlast_types::{Attempt, CellId, Hash, JobId, NodeId, wire};
 
 use crate::examiner::{Task, truth_key};
-use crate::executor::{
-    self, Executor, Run, RunEvent as LocalEvent, RunOutcome, StagedFile, StagedInputs,
-};
+use crate::executor::{self, Executor, Run, RunEvent as LocalEvent, RunOutcome};
 use crate::jobs::{JobFiles, Jobs, JournalResults, Logs, SharedJournal};
 use crate::journal::Batch;
 use crate::kernel::{Clock, Event, Kernel, Watchers};
 use crate::metrics::Metrics;
 use crate::sink::DiskSink;
+use crate::staging::Staging;
 use crate::store::{Holder, Store};
 use crate::tools::Tools;
-use crate::transfer::{TransferError, Transfers, Wanted};
+use crate::transfer::{Transfers, Wanted};
 use crate::transport::Transport;
 use crate::trust::Trust;
-
-/// A list of inputs: about a hundred thousand files.
-const MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Samples computed side by side; they take cores from the work itself.
 pub(crate) const PARALLEL_SAMPLES: usize = 2;
@@ -64,11 +60,9 @@ pub(crate) struct Shared {
     pub(crate) logs: Logs,
     pub(crate) watchers: Watchers,
     pub(crate) examiner: Mutex<mpsc::Sender<Task>>,
-    pub(crate) staged: Mutex<HashMap<JobKey, Arc<StagedInputs>>>,
+    pub(crate) staging: Staging,
     /// Jobs that something here works for; the inputs of others are removed, also if they come later.
     pub(crate) wanted: Mutex<BTreeSet<JobKey>>,
-    /// Held while inputs are laid out or removed.
-    pub(crate) staging: tokio::sync::Mutex<()>,
     pub(crate) samples: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) counters: Mutex<BTreeMap<&'static str, u64>>,
@@ -122,10 +116,6 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn folder_name(key: JobKey) -> String {
-    format!("{}-{}", key.submitter.short(), key.job)
-}
-
 /// What a run's end means to the grid.
 fn ended(outcome: RunOutcome) -> Option<RunEvent> {
     use executor::RunFailure as Local;
@@ -175,10 +165,6 @@ impl Shared {
         tokio::spawn(async move { kernel.send(Event::Input(input)).await });
     }
 
-    fn work_dir(&self) -> PathBuf {
-        self.data_dir.join("work")
-    }
-
     pub(crate) fn fetch(
         self: &Arc<Self>,
         job: JobId,
@@ -211,98 +197,30 @@ impl Shared {
         synced.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
-    /// Inputs of a job of somebody's.
-    async fn bring_inputs(
-        &self,
-        key: JobKey,
-        manifest: Hash,
-        blobs: BTreeMap<Hash, u64>,
-    ) -> Result<(), RunFailure> {
-        let (origin, holder) = (key.submitter, Holder::Worked(key));
-        let wanted = Wanted { origin, group: Some(manifest), blobs, holder };
-        self.transfers.get(&wanted).await.map_err(|error| match error {
-            TransferError::DiskFull(_) | TransferError::Full(_) => RunFailure::DiskFull,
-            error => RunFailure::Setup(error.to_string()),
-        })
-    }
-
-    /// Lays out a job's inputs, once.
-    async fn staged_inputs(
-        self: &Arc<Self>,
-        key: JobKey,
-        manifest: ManifestRef,
-    ) -> Result<Arc<StagedInputs>, RunFailure> {
-        let _one_at_a_time = self.staging.lock().await;
-        if let Some(staged) = lock(&self.staged).get(&key) {
-            return Ok(Arc::clone(staged));
-        }
-        if manifest.length > MANIFEST_BYTES {
-            return Err(RunFailure::Setup(format!(
-                "a list of inputs of {} bytes, expected at most {MANIFEST_BYTES}",
-                manifest.length
-            )));
-        }
-        let setup = RunFailure::Setup;
-        let list = BTreeMap::from([(manifest.hash, manifest.length)]);
-        self.bring_inputs(key, manifest.hash, list).await?;
-        let bytes = self.store.read(&manifest.hash).map_err(|e| setup(e.to_string()))?;
-        let files: Vec<ManifestFile> =
-            wire::decode(&bytes, MANIFEST_BYTES as usize).map_err(|e| setup(e.to_string()))?;
-        let total: u64 = files.iter().map(|file| file.length).fold(0, u64::saturating_add);
-        let free = outlast_os::host::free_space(&self.data_dir).unwrap_or(u64::MAX);
-        // Twice: as blobs and laid out.
-        if total.saturating_mul(2) > free {
-            return Err(RunFailure::DiskFull);
-        }
-        let blobs = files.iter().map(|file| (file.hash, file.length)).collect();
-        self.bring_inputs(key, manifest.hash, blobs).await?;
-        let folder = self.work_dir().join(folder_name(key)).join("inputs");
-        let store = Arc::clone(&self.store);
-        let staged = tokio::task::spawn_blocking(move || {
-            let inputs = files.into_iter().map(|file| {
-                (StagedFile { path: file.name, executable: file.executable }, file.hash)
-            });
-            StagedInputs::create(&store, &folder, inputs)
-        });
-        let staged = staged.await.map_err(|error| setup(error.to_string()))?;
-        let staged = staged.map_err(|failure| match failure {
-            executor::RunFailure::DiskFull => RunFailure::DiskFull,
-            other => setup(other.to_string()),
-        })?;
-        let staged = Arc::new(staged);
-        if !lock(&self.wanted).contains(&key) {
-            let folder = self.work_dir().join(folder_name(key));
-            let _ = tokio::task::spawn_blocking(move || executor::remove_tree(&folder)).await;
-            return Err(setup("the job is over".to_owned()));
-        }
-        lock(&self.staged).insert(key, Arc::clone(&staged));
-        Ok(staged)
-    }
-
-    /// Lays out what a lease needs. All that the job has, for now.
+    /// Lays out what a lease needs.
     pub(crate) fn stage(
         self: &Arc<Self>,
         key: JobKey,
         attempt: Attempt,
         manifest: ManifestRef,
-        _needs: Needs,
+        needs: Needs,
     ) {
         lock(&self.wanted).insert(key);
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            let result = shared.staged_inputs(key, manifest).await.map(drop);
+            let result = shared.staged_inputs(key, manifest, &needs).await.map(drop);
             shared.kernel.send(Event::Input(Input::Staged { key, attempt, result })).await;
         });
     }
 
     fn run_folder(&self, key: JobKey) -> PathBuf {
         let number = self.folders.fetch_add(1, Ordering::Relaxed);
-        self.work_dir().join(folder_name(key)).join(format!("run-{number}"))
+        self.job_folder(key).join(format!("run-{number}"))
     }
 
     pub(crate) fn run(self: &Arc<Self>, run: outlast_job::Run) {
         let id = run.id;
-        let Some(inputs) = lock(&self.staged).get(&id.key).cloned() else {
+        let Some(inputs) = self.staging.inputs(id.key) else {
             let failure = RunFailure::Setup("the job's inputs are gone".to_owned());
             self.tell_soon(Input::Run(id, RunEvent::Failed(failure)));
             return;
@@ -332,27 +250,6 @@ impl Shared {
         self.executor.run(local, id, Box::new(events));
     }
 
-    /// Removes what a job left at this worker.
-    pub(crate) fn clean(self: &Arc<Self>, key: JobKey) {
-        lock(&self.wanted).remove(&key);
-        let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            let _one_at_a_time = shared.staging.lock().await;
-            if lock(&shared.wanted).contains(&key) {
-                // It came back in between.
-                return;
-            }
-            lock(&shared.staged).remove(&key);
-            shared.store.release(Holder::Worked(key));
-            shared.store.release(Holder::Given(key));
-            let folder = shared.work_dir().join(folder_name(key));
-            let removed = tokio::task::spawn_blocking(move || executor::remove_tree(&folder));
-            if let Err(error) = removed.await {
-                warn!("removing a job's folder: {error}");
-            }
-        });
-    }
-
     /// Computes a sample here and has it compared.
     pub(crate) fn sample(self: &Arc<Self>, job: JobId, sample: Sample) {
         lock(&self.wanted).insert(JobKey { submitter: self.me, job });
@@ -374,7 +271,10 @@ impl Shared {
     ) -> Result<outlast_gridlet::CellOutput, String> {
         let key = JobKey { submitter: self.me, job };
         let _permit = self.samples.acquire().await.map_err(|error| error.to_string())?;
-        let inputs = self.staged_inputs(key, manifest).await.map_err(|f| format!("{f:?}"))?;
+        let inputs = {
+            let needs = sample.step.needs();
+            self.staged_inputs(key, manifest, &needs).await.map_err(|f| format!("{f:?}"))?
+        };
         // No lease has such a number: the coordinator counts from 1.
         let number = self.folders.fetch_add(1, Ordering::Relaxed);
         let id = RunId { key, attempt: Attempt(u64::MAX - number), step: 0 };

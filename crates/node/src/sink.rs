@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use outlast_gridlet::{Content, Placed, Ran, Sink, SourceFiles, Tool};
 
 use crate::store::Store;
+use crate::submit::inputs::{kind_text, not_utf8};
 use crate::tools::{Scratch, Tools};
 
 /// Files listed below one folder; a job with more names its inputs wrongly.
@@ -29,27 +30,31 @@ impl DiskFiles {
         self.cwd.join(path)
     }
 
+    /// What is below a folder: files, links, and empty folders with a slash at the end.
     fn walk(&self, path: &str, found: &mut Vec<String>) -> io::Result<()> {
         let mut entries: Vec<_> =
             fs::read_dir(self.resolve(path))?.collect::<Result<_, io::Error>>()?;
         entries.sort_by_key(fs::DirEntry::file_name);
+        if entries.is_empty() {
+            found.push(format!("{}/", path.trim_end_matches('/')));
+        }
         for entry in entries {
             let name = entry.file_name().into_string().map_err(|name| {
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("file name {name:?} is not UTF-8"),
-                )
+                io::Error::new(io::ErrorKind::InvalidInput, not_utf8(&name.to_string_lossy()))
             })?;
             let inner = format!("{}/{name}", path.trim_end_matches('/'));
             let kind = entry.file_type()?;
             if kind.is_dir() {
                 self.walk(&inner, found)?;
-            } else if fs::metadata(entry.path()).is_ok_and(|meta| meta.is_file()) {
+            } else if kind.is_file() || kind.is_symlink() {
                 found.push(inner);
+            } else {
+                let text = format!("{inner} {}", kind_text(&entry.metadata()?));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
             }
             if found.len() > LISTED_FILES {
                 return Err(io::Error::other(format!(
-                    "more than {LISTED_FILES} files, expected a smaller folder"
+                    "more than {LISTED_FILES} files, expected a smaller folder; pack it into an archive"
                 )));
             }
         }
@@ -70,13 +75,19 @@ impl SourceFiles for DiskFiles {
         self.resolve(path).is_file()
     }
 
-    fn list(&self, path: &str) -> io::Result<Option<Vec<String>>> {
+    fn everything(&self, path: &str) -> io::Result<Option<Vec<String>>> {
         if !self.resolve(path).is_dir() {
             return Ok(None);
         }
         let mut found = Vec::new();
         self.walk(path, &mut found)?;
         Ok(Some(found))
+    }
+
+    fn list(&self, path: &str) -> io::Result<Option<Vec<String>>> {
+        let found = self.everything(path)?;
+        let file = |path: &String| !path.ends_with('/') && self.is_file(path);
+        Ok(found.map(|found| found.into_iter().filter(file).collect()))
     }
 
     fn has_program(&self, name: &str) -> bool {

@@ -412,15 +412,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::DiskFull`] or [`StoreError::Io`]; then there is no file.
     pub fn copy_to(&self, hash: &Hash, file: &Path, executable: bool) -> Result<(), StoreError> {
-        let (mut blob, _) = self.open_blob(hash)?;
-        let mut copy = File::create_new(file).map_err(StoreError::io(file))?;
+        let copy = File::create_new(file).map_err(StoreError::io(file))?;
         let mode = if executable { 0o755 } else { 0o644 };
-        let copied = io::copy(&mut blob, &mut copy)
-            .and_then(|_| copy.set_permissions(fs::Permissions::from_mode(mode)));
-        copied.map_err(|error| {
-            let _ = fs::remove_file(file);
-            StoreError::io(file)(error)
-        })
+        self.copy_into(hash, copy, mode, file).inspect_err(|_| drop(fs::remove_file(file)))
+    }
+
+    /// Copies a blob to a file that was just made, and gives it its mode. `name` is for errors.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::DiskFull`] or [`StoreError::Io`].
+    pub fn copy_into(
+        &self,
+        hash: &Hash,
+        mut copy: File,
+        mode: u32,
+        name: &Path,
+    ) -> Result<(), StoreError> {
+        let (mut blob, _) = self.open_blob(hash)?;
+        io::copy(&mut blob, &mut copy)
+            .and_then(|_| copy.set_permissions(fs::Permissions::from_mode(mode)))
+            .map_err(StoreError::io(name))
     }
 
     /// Makes blobs durable. Those that are already cost a look.
@@ -499,6 +510,11 @@ impl Store {
     /// Bytes of all blobs, of those that are on their way the whole length.
     pub fn total_bytes(&self) -> u64 {
         self.books().total_bytes()
+    }
+
+    /// Bytes that may go.
+    pub fn idle_bytes(&self) -> u64 {
+        self.books().idle_bytes()
     }
 
     /// Bytes that jobs need and that aren't answers.

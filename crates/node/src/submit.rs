@@ -1,14 +1,14 @@
 //! From a command to a job: taken apart by its application, inputs staged, ready for the kernel.
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt as _;
+pub(crate) mod inputs;
+mod known;
+
 use std::sync::Arc;
 
 use outlast_api::types::JobSpec;
 use outlast_api::{ApiError, ErrorCode};
 use outlast_gridlet::{ApplicationManager, OpenError, SplitHint};
-use outlast_job::wire::{ManifestRef, StagedFile};
+use outlast_job::wire::ManifestRef;
 use outlast_types::{CellId, Hash, JobId, limits, wire};
 use outlast_verify::Policy;
 use outlast_vo::Rights;
@@ -19,12 +19,11 @@ use crate::jobs::{JobFiles, JobRecord};
 use crate::shared::Shared;
 use crate::sink::DiskFiles;
 use crate::store::Holder;
+use inputs::InputError;
+use known::Known;
 
 /// Recipes that are tried for size before a job is taken on. They are alike; the spread finds the odd one.
 const TRIED_RECIPES: usize = 32;
-
-/// Files of one job's inputs.
-const INPUT_FILES: usize = 100_000;
 
 /// Does everything up to the kernel's word. Blocks.
 pub(crate) fn prepare(
@@ -112,41 +111,14 @@ fn stage(
     manager: &dyn ApplicationManager,
     holder: Holder,
 ) -> Result<(ManifestRef, Vec<Hash>), ApiError> {
-    let inputs = manager.inputs();
-    if inputs.len() > INPUT_FILES {
-        let message = format!("{} input files, expected at most {INPUT_FILES}", inputs.len());
-        return Err(ApiError::bad_request(message));
-    }
-    let mut staged = Vec::with_capacity(inputs.len());
-    let mut names = HashSet::new();
-    for input in inputs {
-        if !names.insert(&input.name) {
-            return Err(ApiError::bad_request(format!("two inputs are named `{}`", input.name)));
-        }
-        let path = files.resolve(&input.source);
-        let unreadable = |error: std::io::Error| {
-            ApiError::bad_request(format!("input {}: {error}", input.source))
-        };
-        let meta = std::fs::metadata(&path).map_err(unreadable)?;
-        if !meta.is_file() {
-            let message = format!("input {}: expected a regular file", input.source);
-            return Err(ApiError::bad_request(message));
-        }
-        let file = File::open(&path).map_err(unreadable)?;
-        let (hash, length) = shared
-            .store
-            .put_file(&file, false, holder)
-            .map_err(|error| ApiError::unavailable(format!("input {}: {error}", input.source)))?;
-        staged.push(StagedFile {
-            name: input.name.clone(),
-            hash,
-            length,
-            executable: meta.permissions().mode() & 0o111 != 0,
-        });
-    }
-    let blobs: Vec<Hash> = staged.iter().map(|file| file.hash).collect();
-    let bytes = wire::encode(&staged, 16 << 20)
-        .map_err(|error| ApiError::bad_request(format!("the list of inputs: {error}")))?;
+    let known = Known::open(&shared.data_dir.join("inputs.redb"));
+    let staged = inputs::stage(&shared.store, &known, &files.cwd, manager.inputs(), holder);
+    let tree = staged.map_err(|error| match error {
+        InputError::Input { .. } | InputError::Tree(_) => ApiError::bad_request(error.to_string()),
+        InputError::Store { .. } => ApiError::unavailable(error.to_string()),
+    })?;
+    let blobs: Vec<Hash> = tree.blobs().into_keys().collect();
+    let bytes = tree.encode().map_err(|error| ApiError::bad_request(error.to_string()))?;
     let put = || {
         let hash = shared.store.put_bytes(&bytes, holder)?;
         shared.store.sync(blobs.iter().chain([&hash]))?;

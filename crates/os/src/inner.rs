@@ -9,7 +9,8 @@ use nix::errno::Errno;
 use nix::fcntl::{
     AT_FDCWD, AtFlags, FallocateFlags, OFlag, OpenHow, ResolveFlag, fallocate, openat2,
 };
-use nix::unistd::{linkat, syncfs};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, linkat, symlinkat, syncfs, unlinkat};
 
 /// Opens a regular file below `folder` for reading. Symbolic links are followed as long as they stay
 /// inside; the kernel sees to it, so a program that swaps folders meanwhile gains nothing.
@@ -28,6 +29,56 @@ pub fn open_inside(folder: &File, path: &str) -> io::Result<File> {
     } else {
         Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
     }
+}
+
+/// The folder that a relative path lies in, opened without following any link, and the path's last name.
+fn parent<'p>(folder: &File, path: &'p str) -> io::Result<(File, &'p str)> {
+    let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let how = OpenHow::new().flags(flags).resolve(resolve);
+    Ok((File::from(openat2(folder, Path::new(above), how)?), name))
+}
+
+/// Makes a new file below `folder`. No link is followed on the way, so that it is nowhere else.
+///
+/// # Errors
+/// `AlreadyExists`; `FilesystemLoop` if there is a link on the way; whatever else the kernel says.
+pub fn create_inside(folder: &File, path: &str) -> io::Result<File> {
+    let (above, name) = parent(folder, path)?;
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
+    let file = nix::fcntl::openat(&above, name, flags, Mode::from_bits_truncate(0o600))?;
+    Ok(File::from(file))
+}
+
+/// Makes a folder below `folder`, as [`create_inside`] does a file. One that is there already is no error.
+///
+/// # Errors
+/// As [`create_inside`].
+pub fn create_folder_inside(folder: &File, path: &str) -> io::Result<()> {
+    let (above, name) = parent(folder, path)?;
+    match mkdirat(&above, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes a symbolic link below `folder`, as [`create_inside`] does a file.
+///
+/// # Errors
+/// As [`create_inside`].
+pub fn create_link_inside(folder: &File, path: &str, target: &str) -> io::Result<()> {
+    let (above, name) = parent(folder, path)?;
+    Ok(symlinkat(target, &above, name)?)
+}
+
+/// Removes a file or link below `folder`, as [`create_inside`] makes one.
+///
+/// # Errors
+/// `NotFound`, and as [`create_inside`].
+pub fn remove_inside(folder: &File, path: &str) -> io::Result<()> {
+    let (above, name) = parent(folder, path)?;
+    Ok(unlinkat(&above, name, UnlinkatFlags::NoRemoveDir)?)
 }
 
 /// Gives an open file another name, without looking at the names that it has.
@@ -85,6 +136,17 @@ mod tests {
             assert!(open_inside(&folder, path).is_err(), "{path}");
         }
         assert_eq!(open_inside(&folder, "no").unwrap_err().kind(), io::ErrorKind::NotFound);
+        for path in ["up/new", "harmless/new", "../new", "/tmp/outlast-new"] {
+            assert!(create_inside(&folder, path).is_err(), "{path}");
+            assert!(create_folder_inside(&folder, path).is_err(), "{path}");
+            assert!(create_link_inside(&folder, path, "x").is_err(), "{path}");
+        }
+        assert!(create_inside(&folder, "harmless").is_err(), "not through a link either");
+        create_folder_inside(&folder, "a").unwrap();
+        create_folder_inside(&folder, "a").unwrap();
+        create_inside(&folder, "a/file").unwrap();
+        create_link_inside(&folder, "a/link", "file").unwrap();
+        assert!(inner.join("a/link").is_file());
         let file = open_inside(&folder, "harmless").unwrap();
         link_file(&file, &outer.path().join("linked")).unwrap();
         assert_eq!(std::fs::read(outer.path().join("linked")).unwrap(), b"r");

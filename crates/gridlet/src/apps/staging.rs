@@ -56,7 +56,7 @@ impl<'a> Staging<'a> {
             return Ok(());
         }
         let error = |source| OpenError::Input { path: path.to_owned(), source };
-        let below = self.files.list(path).map_err(error)?.ok_or_else(|| not_there(path))?;
+        let below = self.files.everything(path).map_err(error)?.ok_or_else(|| not_there(path))?;
         let except = except.and_then(inner).map(|folder| folder + "/");
         for source in below {
             let name = inner(&source).filter(|name| !name.is_empty()).ok_or_else(|| {

@@ -1,64 +1,122 @@
 //! Folders: a job's inputs, and where its steps run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use outlast_gridlet::{InputMode, Step, is_inner_path};
-use outlast_types::Hash;
+use outlast_gridlet::{InputMode, Needs, Step, is_inner_path};
+use outlast_os::inner::{create_folder_inside, create_inside, create_link_inside, remove_inside};
+use outlast_stage::tree::{Entry, Kind, Tree};
 
 use super::{Run, RunFailure};
 use crate::store::{Store, StoreError};
 
-/// An input in a job's folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StagedFile {
-    /// Relative, inside.
-    pub path: String,
-    /// Whether it may be executed.
-    pub executable: bool,
-}
-
-/// A job's inputs on this node: one read-only copy for all its steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A job's inputs on this node: one read-only copy for all its steps, of which more is laid out as leases need it.
+#[derive(Debug)]
 pub struct StagedInputs {
     /// Absolute.
-    pub folder: PathBuf,
-    /// What is in it.
-    pub files: Vec<StagedFile>,
+    folder: PathBuf,
+    tree: Tree,
+    laid: Mutex<Laid>,
+}
+
+#[derive(Debug, Default)]
+struct Laid {
+    paths: BTreeSet<String>,
+    bytes: u64,
 }
 
 impl StagedInputs {
-    /// Copies blobs into a new folder. Blocks.
+    /// Inputs of which nothing is laid out yet in `folder`, which is absolute.
+    pub fn new(folder: PathBuf, tree: Tree) -> Self {
+        Self { folder, tree, laid: Mutex::default() }
+    }
+
+    /// Of the whole job.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn laid(&self) -> MutexGuard<'_, Laid> {
+        self.laid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that are laid out.
+    pub fn bytes(&self) -> u64 {
+        self.laid().bytes
+    }
+
+    /// Bytes of a part that aren't laid out.
+    pub fn missing_bytes(&self, part: &Tree) -> u64 {
+        let laid = self.laid();
+        let missing = part.entries().iter().filter(|entry| !laid.paths.contains(&entry.path));
+        missing.map(length).sum()
+    }
+
+    /// The part of the tree that has these.
     ///
     /// # Errors
-    /// If a path leaves the folder or is there twice, a blob is missing or the disk full; then there is no folder.
-    pub fn create(
-        store: &Store,
-        folder: &Path,
-        inputs: impl IntoIterator<Item = (StagedFile, Hash)>,
-    ) -> Result<Self, RunFailure> {
-        let stage = || {
-            fs::create_dir_all(folder).map_err(|e| io_failure(folder, &e))?;
-            let mut files = Vec::new();
-            for (file, hash) in inputs {
-                let path = inner(folder, &file.path)?;
-                make_parent(&path)?;
-                store.copy_to(&hash, &path, file.executable).map_err(|e| store_failure(&e))?;
-                let mode = if file.executable { 0o555 } else { 0o444 };
-                fs::set_permissions(&path, fs::Permissions::from_mode(mode))
-                    .map_err(|e| io_failure(&path, &e))?;
-                files.push(file);
+    /// If there is nothing of a name.
+    pub fn needed(&self, needs: &Needs) -> Result<Tree, RunFailure> {
+        match needs {
+            Needs::All => Ok(self.tree.clone()),
+            Needs::Only(names) => {
+                self.tree.needs(names).map_err(|error| RunFailure::Setup(error.to_string()))
             }
-            Ok(files)
-        };
-        let staged = stage();
-        if staged.is_err() {
-            remove_tree(folder);
         }
-        Ok(Self { folder: folder.to_owned(), files: staged? })
+    }
+
+    /// Copies what isn't there yet out of the store. Blocks; one at a time.
+    ///
+    /// # Errors
+    /// If a blob is missing or the disk full; what was laid out stays.
+    pub fn lay_out(&self, store: &Store, part: &Tree) -> Result<(), RunFailure> {
+        fs::create_dir_all(&self.folder).map_err(|e| io_failure(&self.folder, &e))?;
+        // Through this, since programs that ran here may have put links into it.
+        let root = File::open(&self.folder).map_err(|e| io_failure(&self.folder, &e))?;
+        for entry in part.entries() {
+            if self.laid().paths.contains(&entry.path) {
+                continue;
+            }
+            let failure = |e: io::Error| io_failure(&self.folder.join(&entry.path), &e);
+            match &entry.kind {
+                Kind::Folder => create_folder_inside(&root, &entry.path).map_err(failure)?,
+                Kind::Symlink { target } => {
+                    create_link_inside(&root, &entry.path, target).map_err(failure)?;
+                }
+                Kind::File { hash, length, executable } => {
+                    // A copy that failed half-way, for want of room.
+                    let _ = remove_inside(&root, &entry.path);
+                    let file = create_inside(&root, &entry.path).map_err(failure)?;
+                    let mode = if *executable { 0o555 } else { 0o444 };
+                    if *length > 0 {
+                        let copied = store.copy_into(hash, file, mode, Path::new(&entry.path));
+                        copied.map_err(|error| store_failure(&error))?;
+                    } else {
+                        file.set_permissions(fs::Permissions::from_mode(mode)).map_err(failure)?;
+                    }
+                }
+            }
+            let mut laid = self.laid();
+            laid.paths.insert(entry.path.clone());
+            laid.bytes += length(entry);
+        }
+        Ok(())
+    }
+}
+
+fn length(entry: &Entry) -> u64 {
+    match entry.kind {
+        Kind::File { length, .. } => length,
+        Kind::Folder | Kind::Symlink { .. } => 0,
     }
 }
 
@@ -120,25 +178,39 @@ impl RunFolder {
             let path = inner(&self.work, name)?;
             fs::create_dir_all(&path).map_err(|e| io_failure(&path, &e))?;
         }
-        for file in &run.inputs.files {
-            let path = inner(&self.work, &file.path)?;
-            let staged = run.inputs.folder.join(&file.path);
-            make_parent(&path)?;
-            let placed = match run.mode {
-                InputMode::Link => std::os::unix::fs::symlink(&staged, &path),
-                InputMode::Copy => {
-                    let mode = if file.executable { 0o755 } else { 0o644 };
-                    fs::copy(&staged, &path).and_then(|_| {
-                        fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
-                        let stamp = Stamp::of(&fs::symlink_metadata(&path)?);
-                        self.copies.insert(path.clone(), stamp);
-                        Ok(())
-                    })
+        let needed = run.inputs.needed(&step.needs())?;
+        for entry in needed.entries() {
+            let path = inner(&self.work, &entry.path)?;
+            let placed = match &entry.kind {
+                Kind::Folder => fs::create_dir_all(&path),
+                Kind::Symlink { target } => symlink(target, &path),
+                Kind::File { executable, .. } => {
+                    self.place(&run.inputs.folder.join(&entry.path), &path, *executable, run.mode)
                 }
             };
             placed.map_err(|error| io_failure(&path, &error))?;
         }
         Ok(())
+    }
+
+    fn place(
+        &mut self,
+        staged: &Path,
+        path: &Path,
+        executable: bool,
+        mode: InputMode,
+    ) -> io::Result<()> {
+        match mode {
+            InputMode::Link => symlink(staged, path),
+            InputMode::Copy => {
+                let mode = if executable { 0o755 } else { 0o644 };
+                fs::copy(staged, path)?;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+                let stamp = Stamp::of(&fs::symlink_metadata(path)?);
+                self.copies.insert(path.to_owned(), stamp);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -154,15 +226,6 @@ pub(super) fn inner(folder: &Path, path: &str) -> Result<PathBuf, RunFailure> {
         Ok(folder.join(path))
     } else {
         Err(RunFailure::Setup(format!("{path:?} is not a relative path inside the job's folder")))
-    }
-}
-
-fn make_parent(path: &Path) -> Result<(), RunFailure> {
-    match path.parent() {
-        Some(parent) if !parent.is_dir() => {
-            fs::create_dir_all(parent).map_err(|error| io_failure(parent, &error))
-        }
-        _ => Ok(()),
     }
 }
 

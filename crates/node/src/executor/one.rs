@@ -13,7 +13,7 @@ use outlast_os::orphans::FOLDER_VARIABLE;
 use outlast_os::{Ending, Spawn, SpawnError, find_program, spawn};
 use outlast_types::limits;
 
-use super::folder::{RunFolder, inner, io_failure};
+use super::folder::{RunFolder, inner};
 use super::harvest::{Harvester, Watch};
 use super::{Control, EventSink, Run, RunEvent, RunFailure, RunOutcome};
 use crate::store::Store;
@@ -159,11 +159,12 @@ fn start(run: &Run, folder: &RunFolder) -> Result<outlast_os::Child, RunFailure>
     let stdin = match &run.step.stdin {
         None => None,
         Some(name) => {
-            if !run.inputs.files.iter().any(|file| file.path == *name) {
-                return Err(RunFailure::Setup(format!("standard input `{name}` was not staged")));
-            }
-            let file = run.inputs.folder.join(name);
-            Some(File::open(&file).map_err(|error| io_failure(&file, &error))?)
+            let staged = || {
+                let folder = File::open(run.inputs.folder())?;
+                outlast_os::inner::open_inside(&folder, name)
+            };
+            let failure = |error| RunFailure::Setup(format!("standard input `{name}`: {error}"));
+            Some(staged().map_err(failure)?)
         }
     };
     let spawned = spawn(&Spawn {

@@ -3,6 +3,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use outlast_gridlet::{Blobs, Collect, ExitRule, Harvest, Needs, Program};
+use outlast_stage::tree::{Entry, Kind, Limits, Tree};
 use outlast_types::{CellId, Hash, limits};
 
 use super::*;
@@ -36,12 +37,22 @@ impl World {
     }
 
     fn inputs(&self, files: &[(&str, &str, bool)]) -> Arc<StagedInputs> {
-        let stage = |(path, bytes, executable): &(&str, &str, bool)| {
-            let file = StagedFile { path: (*path).to_owned(), executable: *executable };
-            (file, self.store.put_bytes(bytes.as_bytes(), HOLDER).unwrap())
+        let stage = |(path, bytes, executable): &(&str, &str, bool)| Entry {
+            path: (*path).to_owned(),
+            kind: Kind::File {
+                hash: self.store.put_bytes(bytes.as_bytes(), HOLDER).unwrap(),
+                length: bytes.len() as u64,
+                executable: *executable,
+            },
         };
-        let folder = self.root.join("inputs");
-        Arc::new(StagedInputs::create(&self.store, &folder, files.iter().map(stage)).unwrap())
+        self.staged(files.iter().map(stage).collect())
+    }
+
+    fn staged(&self, entries: Vec<Entry>) -> Arc<StagedInputs> {
+        let tree = Tree::new(entries, &Limits::default()).unwrap();
+        let inputs = StagedInputs::new(self.root.join("inputs"), tree);
+        inputs.lay_out(&self.store, inputs.tree()).unwrap();
+        Arc::new(inputs)
     }
 
     fn run_with(&self, step: Step, inputs: Arc<StagedInputs>, mode: InputMode) -> RunId {
@@ -70,7 +81,7 @@ impl World {
     }
 
     fn no_inputs(&self) -> Arc<StagedInputs> {
-        Arc::new(StagedInputs { folder: self.root.clone(), files: Vec::new() })
+        Arc::new(StagedInputs::new(self.root.clone(), Tree::default()))
     }
 
     fn end(&self) -> (Vec<CellOutput>, RunOutcome) {
@@ -380,4 +391,70 @@ fn runs_per_second() {
         world.end();
     }
     println!("{:.0} runs per second", f64::from(count) / started.elapsed().as_secs_f64());
+}
+
+fn entry(path: &str, kind: Kind) -> Entry {
+    Entry { path: path.to_owned(), kind }
+}
+
+#[test]
+fn links_and_folders_of_the_job_are_there_in_both_modes() {
+    let world = World::new();
+    let hash = world.store.put_bytes(b"text", HOLDER).unwrap();
+    let file = Kind::File { hash, length: 4, executable: true };
+    let empty = Kind::File { hash: Hash::of(b""), length: 0, executable: false };
+    let link = |target: &str| Kind::Symlink { target: target.to_owned() };
+    let inputs = world.staged(vec![
+        entry("a/file", file),
+        entry("a/link", link("file")),
+        entry("b/up", link("../a")),
+        entry("b/none", empty),
+        entry("c", Kind::Folder),
+    ]);
+    for mode in [InputMode::Link, InputMode::Copy] {
+        let script = "cat b/up/link b/none && [ -L b/up ] && [ -d c ] && [ -x a/file ]";
+        let mut step = sh(script, vec![Collect::Stdout("out".to_owned()), created()]);
+        step.stdin = Some("b/up/link".to_owned());
+        world.run_with(step, Arc::clone(&inputs), mode);
+        let (cells, outcome) = world.end();
+        assert!(matches!(outcome, RunOutcome::Exited { code: 0, .. }), "{outcome:?}");
+        assert_eq!(world.text(&cells[0], "out"), "text");
+        assert_eq!(names(&cells[0]), ["out"], "inputs are no results");
+    }
+}
+
+#[test]
+fn a_step_finds_what_it_needs_and_nothing_else() {
+    let world = World::new();
+    let inputs = world.inputs(&[("a", "1", false), ("b/c", "2", false), ("b/d", "3", false)]);
+    let mut step = sh("find . -type l | sort", vec![Collect::Stdout("out".to_owned())]);
+    step.inputs = Needs::Only(vec!["b".to_owned()]);
+    step.stdin = Some("a".to_owned());
+    world.run_with(step.clone(), Arc::clone(&inputs), InputMode::Link);
+    let (cells, _) = world.end();
+    assert_eq!(world.text(&cells[0], "out"), "./a\n./b/c\n./b/d\n");
+    step.inputs = Needs::Only(vec!["x".to_owned()]);
+    world.run_with(step, inputs, InputMode::Link);
+    let (_, outcome) = world.end();
+    let RunOutcome::Failed { reason } = outcome else { panic!("{outcome:?}") };
+    assert!(reason.to_string().contains("not among the job's inputs"), "{reason}");
+}
+
+#[test]
+fn more_is_laid_out_later_and_not_through_links_that_a_program_made() {
+    let world = World::new();
+    let hash = world.store.put_bytes(b"text", HOLDER).unwrap();
+    let file = || Kind::File { hash, length: 4, executable: false };
+    let tree = vec![entry("a/x", file()), entry("b/y", file())];
+    let tree = Tree::new(tree, &Limits::default()).unwrap();
+    let inputs = StagedInputs::new(world.root.join("inputs"), tree);
+    let part = |name: &str| inputs.needed(&Needs::Only(vec![name.to_owned()])).unwrap();
+    inputs.lay_out(&world.store, &part("a")).unwrap();
+    inputs.lay_out(&world.store, &part("a")).unwrap();
+    assert_eq!((inputs.bytes(), inputs.missing_bytes(inputs.tree())), (4, 4));
+    let outside = world.root.join("outside");
+    fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, inputs.folder().join("b")).unwrap();
+    assert!(inputs.lay_out(&world.store, &part("b")).is_err());
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
 }
