@@ -1,5 +1,8 @@
 //! From the text of a manifest to what it says.
 
+mod command;
+mod sections;
+
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -8,14 +11,15 @@ use super::check;
 use super::diagnostic::{Broken, Problems};
 use super::expr::Expr;
 use super::model::{
-    Compare, Covers, Derived, DerivedFrom, Effect, Fallback, Forms, GridletSpec, How, Manifest,
-    Merge, MergeCommand, Opt, Pattern, PreviewBy, Probe, Role, Rule, SampleBy, Shows, Take,
-    Variable, Word,
+    Compare, Covers, Derived, DerivedFrom, Effect, Fallback, How, Manifest, Merge, Opt, PreviewBy,
+    Probe, Rule, SampleBy, Take, Word,
 };
 use super::reader::{Reader, Text, expression, inside, template};
 use super::split::{Cut as _, Split};
 use super::template::{Template, is_name};
 use super::value::{Form, Value};
+pub(super) use command::pattern;
+use command::{check_name, default, form, option, word};
 
 /// Bytes of a manifest: a long one has 200 lines.
 const BYTES: usize = 1 << 18;
@@ -28,30 +32,6 @@ const TIMEOUT_S: i64 = 120;
 
 /// Seconds that it may take at most: a day.
 const LONGEST_S: i64 = 86_400;
-
-/// Bytes that a regular expression may need, compiled.
-const REGEX_BYTES: usize = 1 << 20;
-
-const FORMS: [(&str, Simple); 7] = [
-    ("integer", Simple::Integer),
-    ("number", Simple::Number),
-    ("time", Simple::Time),
-    ("size", Simple::Size),
-    ("path", Simple::Path),
-    ("word", Simple::Word),
-    ("choice", Simple::Choice),
-];
-
-#[derive(Clone, Copy)]
-enum Simple {
-    Integer,
-    Number,
-    Time,
-    Size,
-    Path,
-    Word,
-    Choice,
-}
 
 impl Manifest {
     /// Reads and checks a manifest.
@@ -132,14 +112,15 @@ fn read(file: &str, text: &str, p: &mut Problems<'_>, root: &DeTable<'_>) -> Opt
     }
     derived.sort_by_key(|derived| derived.name.span.start);
     let split = top.table(p, "split", "[split]").and_then(|reader| Split::read(p, reader));
-    let gridlet = top.table(p, "gridlet", "[gridlet]").map(|reader| gridlet(p, reader));
+    let gridlet = top.table(p, "gridlet", "[gridlet]");
+    let gridlet = gridlet.map(|reader| sections::gridlet(p, reader));
     let compare = top.table(p, "compare", "[compare]");
-    let compare = compare.map_or(Some(Compare::Bytes), |reader| read_compare(p, reader));
-    let merge = top.table(p, "merge", "[merge]").and_then(|reader| read_merge(p, reader));
+    let compare = compare.map_or(Some(Compare::Bytes), |reader| sections::read_compare(p, reader));
+    let merge = top.table(p, "merge", "[merge]").and_then(|reader| sections::read_merge(p, reader));
     let sample = top.table(p, "sample", "[sample]");
-    let sample = sample.map_or(SampleBy::Cell, |reader| read_sample(p, reader));
+    let sample = sample.map_or(SampleBy::Cell, |reader| sections::read_sample(p, reader));
     let preview = top.table(p, "preview", "[preview]");
-    let preview = preview.and_then(|reader| read_preview(p, reader));
+    let preview = preview.and_then(|reader| sections::read_preview(p, reader));
     top.finish(p);
     let (app, split, gridlet, compare, merge) = (app??, split?, gridlet?, compare?, merge?);
     let atom = app.atom.map_or_else(|| split.default_atom().to_owned(), |atom| atom.text);
@@ -236,240 +217,6 @@ fn read_app(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<App> {
         unknown,
         bundled,
     })
-}
-
-/// The form of a value; `None` and no problem if there is none.
-fn form(p: &mut Problems<'_>, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Form> {
-    let choices = reader.texts(p, "choices");
-    let place = reader.place("choices");
-    let simple = reader.choice(p, key, &FORMS)?;
-    let is_choice = matches!(simple, Simple::Choice);
-    if is_choice == choices.is_empty() {
-        let message = if is_choice {
-            "expected a list of `choices`, found none"
-        } else {
-            "`choices` are only for the value \"choice\""
-        };
-        p.add(&place, message);
-    }
-    Some(match simple {
-        Simple::Integer => Form::Integer,
-        Simple::Number => Form::Number,
-        Simple::Time => Form::Time,
-        Simple::Size => Form::Size,
-        Simple::Path => Form::Path,
-        Simple::Word => Form::Word,
-        Simple::Choice => Form::Choice(choices.into_iter().map(|choice| choice.text).collect()),
-    })
-}
-
-pub(super) fn pattern(p: &mut Problems<'_>, text: &Text) -> Option<Pattern> {
-    let built =
-        regex::RegexBuilder::new(&text.text).size_limit(REGEX_BYTES).multi_line(true).build();
-    match built {
-        Ok(regex) if regex.captures_len() == 2 => Some(Pattern(regex)),
-        Ok(regex) => {
-            let found = regex.captures_len() - 1;
-            p.add(
-                &text.span,
-                format!("expected a pattern with one group (what to take), found {found}"),
-            );
-            None
-        }
-        Err(error) => {
-            let error = error.to_string();
-            let last = error.lines().last().unwrap_or_default();
-            p.add(&text.span, format!("not a regular expression: {last}"));
-            None
-        }
-    }
-}
-
-const ROLES: [(&str, Role); 4] = [
-    ("input", Role::Input),
-    ("list", Role::List),
-    ("output", Role::Output),
-    ("source", Role::Source),
-];
-
-/// What options and words have in common. `name`: of the variable if `as` doesn't say.
-fn variable(
-    p: &mut Problems<'_>,
-    reader: &mut Reader<'_, '_>,
-    form: Form,
-    name: Option<Text>,
-) -> Option<Variable> {
-    let name = reader.text(p, "as").or(name);
-    let Some(name) = name else {
-        p.add(&reader.span.clone(), "expected `as`, the variable that takes the value");
-        return None;
-    };
-    check_name(p, &name);
-    let take = reader.text(p, "take").and_then(|text| pattern(p, &text));
-    let role_place = reader.place("role");
-    let role = reader.choice(p, "role", &ROLES).unwrap_or(Role::Plain);
-    if role != Role::Plain && form != Form::Path {
-        p.add(&role_place, "`role` is for a path, expected value = \"path\"");
-    }
-    let repeat = reader.boolean(p, "repeat");
-    if repeat && role == Role::Output {
-        p.add(&role_place, "an output can't be repeated");
-    }
-    let (min, max) = (reader.number(p, "min"), reader.number(p, "max"));
-    let default = default(p, reader, &form, repeat);
-    Some(Variable { name: name.text, span: name.span, form, take, min, max, role, repeat, default })
-}
-
-fn default(
-    p: &mut Problems<'_>,
-    reader: &mut Reader<'_, '_>,
-    form: &Form,
-    repeat: bool,
-) -> Option<Fallback> {
-    if !reader.has("default") {
-        return repeat.then(|| {
-            Fallback::Value(match form {
-                Form::Integer | Form::Number | Form::Time => Value::Numbers(Vec::new()),
-                _ => Value::Texts(Vec::new()),
-            })
-        });
-    }
-    let place = reader.place("default");
-    if repeat {
-        p.add(&place, "what may come several times is empty by default, expected no `default`");
-        return None;
-    }
-    if matches!(form, Form::Integer | Form::Number) {
-        let number = reader.expression(p, "default")?;
-        let constant = number.as_constant();
-        if constant.is_none() {
-            p.add(&place, format!("`default`: expected a number, found `{}`", number.text));
-        }
-        let integer = *form == Form::Integer;
-        return constant.map(|number| {
-            Fallback::Value(if integer {
-                Value::Integer(number as i64)
-            } else {
-                Value::Number(number)
-            })
-        });
-    }
-    let text = reader.template(p, "default")?;
-    if matches!(form, Form::Path | Form::Word) {
-        return Some(Fallback::Template(text));
-    }
-    match form.read(&text.text) {
-        Ok(value) => Some(Fallback::Value(value)),
-        Err(message) => {
-            p.add(&place, format!("`default`: {message}"));
-            None
-        }
-    }
-}
-
-fn check_name(p: &mut Problems<'_>, name: &Text) {
-    if !is_name(&name.text) {
-        let message = "expected letters, digits and `_`, beginning with a letter";
-        p.add(&name.span, format!("a variable's name: {message}, found `{}`", name.text));
-    }
-}
-
-fn option(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Opt> {
-    if !reader.has("names") {
-        p.add(
-            &reader.span.clone(),
-            "[[option]] has no `names`, expected a list such as [\"-k\", \"--keep\"]",
-        );
-    }
-    let names = reader.texts(p, "names");
-    for name in &names {
-        let bare = name.text.trim_start_matches(['-', '+']);
-        if bare.len() == name.text.len() || bare.is_empty() || name.text.contains(['=', ' ']) {
-            p.add(
-                &name.span,
-                format!("`names`: expected an option such as -k or --keep, found `{}`", name.text),
-            );
-        }
-    }
-    let longest = names.iter().max_by_key(|name| name.text.trim_start_matches('-').len());
-    let default_name = longest.map(|name| Text {
-        text: name.text.trim_start_matches(['-', '+']).replace('-', "_"),
-        span: name.span.clone(),
-    });
-    let has_value = reader.has("value");
-    let form = form(p, &mut reader, "value");
-    let mut flag = None;
-    let mut value = None;
-    if let Some(form) = form {
-        value = variable(p, &mut reader, form, default_name.filter(|name| is_name(&name.text)));
-    } else if !has_value {
-        let named = reader.text(p, "as");
-        if let Some(name) = &named {
-            check_name(p, name);
-        }
-        flag = named.or(default_name.filter(|name| is_name(&name.text))).map(|name| name.text);
-    }
-    let forms_place = reader.place("forms");
-    let listed = reader.texts(p, "forms");
-    let mut forms = Forms::default();
-    for form in &listed {
-        match form.text.as_str() {
-            "separate" => forms.separate = true,
-            "equals" => forms.equals = true,
-            "attached" => forms.attached = true,
-            other => p.add(
-                &form.span,
-                format!("`forms`: expected separate, equals or attached, found `{other}`"),
-            ),
-        }
-    }
-    if !listed.is_empty() && !has_value {
-        p.add(&forms_place, "`forms` are ways to give a value, and this option has none");
-    }
-    if listed.is_empty() {
-        let long = names.iter().any(|name| name.text.starts_with("--"));
-        let short = names.iter().any(|name| !name.text.starts_with("--") && name.text.len() == 2);
-        forms = Forms { separate: true, equals: long, attached: short };
-    }
-    let effects = [
-        ("keep", Effect::Keep),
-        ("drop", Effect::Drop),
-        ("whole", Effect::Whole),
-        ("refuse", Effect::Refuse),
-        ("decline", Effect::Decline),
-    ];
-    let given = reader.choice(p, "effect", &effects);
-    // What has a place of its own in the gridlet's command isn't passed on a second time.
-    let role = value.as_ref().map_or(Role::Plain, |value| value.role);
-    let effect = given.unwrap_or(if role == Role::Plain { Effect::Keep } else { Effect::Drop });
-    let say = reader.text(p, "say");
-    if effect == Effect::Refuse && say.is_none() {
-        p.add(&reader.span.clone(), "an option that is refused has to `say` why");
-    }
-    let merge = reader.choice(p, "into", &[("gridlet", false), ("merge", true)]).unwrap_or(false);
-    let first = reader.boolean(p, "first");
-    reader.finish(p);
-    (!names.is_empty() && (value.is_some() || !has_value)).then_some(Opt {
-        names,
-        value,
-        flag,
-        forms,
-        effect,
-        merge,
-        first,
-        say: say.map(|say| say.text),
-    })
-}
-
-fn word(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Word> {
-    let has_value = reader.has("value");
-    let form = form(p, &mut reader, "value").or((!has_value).then_some(Form::Word))?;
-    let variable = variable(p, &mut reader, form, None);
-    let optional = reader.boolean(p, "optional");
-    reader.finish(p);
-    let variable = variable?;
-    let optional = optional || variable.default.is_some() && !variable.repeat;
-    Some(Word { variable, optional })
 }
 
 fn rule(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Rule> {
@@ -573,179 +320,6 @@ fn take(p: &mut Problems<'_>, name: Text, mut reader: Reader<'_, '_>) -> Option<
     };
     reader.finish(p);
     Some(Take { name, how: how?, form, all, default })
-}
-
-fn gridlet(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> GridletSpec {
-    let run = run(p, &mut reader);
-    let stdin = reader.template(p, "stdin");
-    let stdout = reader.template(p, "stdout");
-    let mut results = reader.templates(p, "results");
-    // Standard output is a result if nothing else is said.
-    if let (Some(stdout), false) = (&stdout, reader.has("results")) {
-        results.push(stdout.clone());
-    }
-    let mut env = Vec::new();
-    if let Some(mut table) = reader.table(p, "env", "[gridlet.env]") {
-        for (name, value) in table.entries() {
-            if name.text.is_empty() || name.text.contains(['=', '\0']) {
-                p.add(&name.span, "expected the name of an environment variable");
-            }
-            match value.get_ref().as_str() {
-                None => p.add(&value.span(), format!("`{}`: expected a text", name.text)),
-                Some(text) => {
-                    let text = Text { text: text.to_owned(), span: value.span() };
-                    env.extend(template(p, &text).map(|value| (name.text, value)));
-                }
-            }
-        }
-    }
-    let exit_any = reader.choice(p, "exit", &[("zero", false), ("any", true)]).unwrap_or(false);
-    let copy = reader.choice(p, "inputs", &[("link", false), ("copy", true)]).unwrap_or(false);
-    let cost = reader.expression(p, "cost");
-    let shows = [("tile", Shows::Tile), ("halo", Shows::Halo), ("picture", Shows::Picture)];
-    let shows = reader.choice(p, "shows", &shows).unwrap_or(Shows::Tile);
-    let span = reader.span.clone();
-    reader.finish(p);
-    GridletSpec { span, run, stdin, stdout, results, env, exit_any, copy, cost, shows }
-}
-
-#[derive(Clone, Copy)]
-enum By {
-    Bytes,
-    Numbers,
-    Picture,
-    Command,
-    Concatenate,
-    Tiles,
-    Files,
-    Archive,
-}
-
-fn by(
-    p: &mut Problems<'_>,
-    reader: &mut Reader<'_, '_>,
-    choices: &[(&'static str, By)],
-) -> Option<By> {
-    if !reader.has("by") {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        p.add(&reader.span.clone(), format!("expected `by`, one of {}", names.join(", ")));
-    }
-    reader.choice(p, "by", choices)
-}
-
-fn read_compare(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Compare> {
-    let choices = [
-        ("bytes", By::Bytes),
-        ("numbers", By::Numbers),
-        ("picture", By::Picture),
-        ("command", By::Command),
-    ];
-    let compare = match by(p, &mut reader, &choices)? {
-        By::Numbers => Compare::Numbers {
-            tolerance: reader.number(p, "tolerance").unwrap_or(0.0),
-            relative: reader.number(p, "relative").unwrap_or(0.0),
-        },
-        By::Picture => {
-            let place = reader.place("tolerance");
-            let tolerance = reader.number(p, "tolerance").unwrap_or(0.0);
-            if tolerance > 255.0 {
-                p.add(&place, format!("`tolerance`: expected 0 to 255, found {tolerance}"));
-            }
-            Compare::Picture { tolerance }
-        }
-        By::Command => {
-            let run = run(p, &mut reader);
-            for name in ["a", "b"] {
-                if !run.iter().any(|word| word.uses(name)) {
-                    let message = "a command that compares has to use {a} and {b}, the two results";
-                    p.add(&reader.place("run"), message);
-                    break;
-                }
-            }
-            Compare::Command { run, timeout_s: timeout(p, &mut reader) }
-        }
-        _ => Compare::Bytes,
-    };
-    reader.finish(p);
-    Some(compare)
-}
-
-fn read_merge(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Merge> {
-    let choices = [
-        ("concatenate", By::Concatenate),
-        ("tiles", By::Tiles),
-        ("files", By::Files),
-        ("archive", By::Archive),
-        ("command", By::Command),
-    ];
-    let by = by(p, &mut reader, &choices)?;
-    let place = reader.place("to");
-    let to = reader.templates(p, "to");
-    if to.is_empty() {
-        p.add(&place, "[merge] has no `to`, expected where the output goes");
-        return None;
-    }
-    if to.len() > 1 && !matches!(by, By::Files) {
-        p.add(&place, "`to`: expected one name, found a list");
-    }
-    let one = to[0].clone();
-    let merge = match by {
-        By::Concatenate => Merge::Concatenate {
-            to: one,
-            header_lines: reader.integer(p, "header-lines", 0..1 << 20).unwrap_or(0) as usize,
-        },
-        By::Tiles => Merge::Tiles { to: one },
-        By::Archive => Merge::Archive { to: one, names: reader.templates(p, "names") },
-        By::Command => {
-            let run = run(p, &mut reader);
-            let output_place = reader.place("output");
-            let Some(output) = reader.template(p, "output") else {
-                p.add(
-                    &output_place,
-                    "[merge] has no `output`, expected the file that `run` writes",
-                );
-                return None;
-            };
-            Merge::Command(Box::new(MergeCommand {
-                run,
-                timeout_s: timeout(p, &mut reader),
-                names: reader.templates(p, "names"),
-                list: reader.template(p, "list"),
-                output,
-                to: one,
-            }))
-        }
-        _ => Merge::Files { to },
-    };
-    reader.finish(p);
-    Some(merge)
-}
-
-fn read_sample(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> SampleBy {
-    let by = reader.choice(p, "by", &[("cell", 0), ("tile", 1), ("none", 2)]).unwrap_or(0);
-    let place = reader.place("size");
-    let size = reader.integer(p, "size", 1..4097);
-    if by != 1 && size.is_some() {
-        p.add(&place, "`size` is for by = \"tile\"");
-    }
-    reader.finish(p);
-    match by {
-        0 => SampleBy::Cell,
-        1 => SampleBy::Tile(size.unwrap_or(32) as u32),
-        _ => SampleBy::None,
-    }
-}
-
-fn read_preview(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<PreviewBy> {
-    let choices = [
-        ("count", PreviewBy::Count),
-        ("concatenate", PreviewBy::Concatenate),
-        ("tiles", PreviewBy::Tiles),
-        ("none", PreviewBy::None),
-    ];
-    let by = reader.choice(p, "by", &choices);
-    reader.finish(p);
-    by
 }
 
 /// Where a part of a template stands in the file.

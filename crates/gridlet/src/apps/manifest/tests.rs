@@ -192,3 +192,223 @@ fn the_first_problem_is_shown_like_a_compiler_does() {
     "#]]
     .assert_eq(&broken(&text));
 }
+
+/// Pictures by tiles, for what ranges don't have.
+const TILES: &str = r#"
+[app]
+name = "tiles"
+summary = "paints"
+programs = ["paint"]
+[split]
+by = "tiles"
+width = 64
+height = 48
+[gridlet]
+run = ["paint", "{x}", "{y}", "{width}", "{height}"]
+results = "tile.png"
+[merge]
+by = "tiles"
+to = "all.png"
+"#;
+
+/// Place and text of each problem of a manifest in which one thing is replaced.
+fn problems(text: &str, from: &str, to: &str) -> Vec<String> {
+    assert!(text.contains(from), "{from}");
+    let Err(broken) = Manifest::parse("x.toml", &text.replacen(from, to, 1)) else {
+        return Vec::new();
+    };
+    let place = |d: &super::Diagnostic| format!("{}:{}: {}", d.line, d.column, d.message);
+    broken.diagnostics.iter().map(place).collect()
+}
+
+#[test]
+fn each_mistake_is_named_with_its_place() {
+    let mut all = String::new();
+    for (from, to) in [
+        ("[split]", "[split"),
+        ("[gridlet]", "[gridlets]"),
+        ("value = \"integer\"\nas = \"to\"", "value = 3\nas = \"to\""),
+        ("\"integer\"\nas = \"to\"", "\"intger\"\nas = \"to\""),
+        ("default = 10", "default = \"x\""),
+        ("\"-t\", \"--to\"", "\"-f\", \"--to\""),
+        ("as = \"to\"", "as = \"from\""),
+        ("as = \"to\"", "as = \"to-\""),
+        ("default = 10\n", ""),
+        ("to = \"to\"", "to = \"from +\""),
+        ("to = \"to\"", "to = \"ot\""),
+        ("to = \"to\"", "to = \"to\"\nstep = 0"),
+        ("from = \"from\"\nto = \"to\"", "from = 9\nto = 1"),
+        ("variable = \"frame\"", "variable = \"from\""),
+        ("\"{scene}\", \"{frame}\"", "\"{scene}\""),
+        ("\"{scene}\", \"{frame}\"", "\"{first}\""),
+        ("\"{scene}\", \"{frame}\"", "\"{last}\""),
+        ("\"{frame}\"]", "\"{frame}\", \"{first}\"]"),
+        (
+            "\"{frame}\"]\nresults = \"out{frame:04}.png\"",
+            "\"{first}\", \"{last}\"]\nresults = [\"out{frame:04}.png\", \"log\"]",
+        ),
+        ("\"out{frame:04}.png\"", "\"/tmp/{frame}.png\""),
+        ("\"out{frame:04}.png\"", "[\"a\", \"b\"]"),
+        ("to = \"{scene.stem}-{frame:04}.png\"", "to = \"{scene.stem}.png\""),
+        ("to = \"{scene.stem}-{frame:04}.png\"", "to = \"../{frame}\""),
+        ("{frame:04}.png\"\n\n[merge]", "{frame:4}.png\"\n\n[merge]"),
+        ("by = \"files\"", "by = \"tiles\""),
+        ("[\"{program}\", \"{options}\"", "[\"sh\", \"-c\", \"draw {scene}\""),
+    ] {
+        all.push_str(&problems(FRAMES, from, to).join("\n"));
+        all.push('\n');
+    }
+    expect![[r#"
+        29:7: unclosed table, expected `]`
+        1:1: no [gridlet], expected a table with the command of a gridlet
+        35:2: unknown key `gridlets` in the manifest
+        16:9: `value`: expected a text, found an integer
+        17:1: unknown key `as` in [[option]]
+        18:1: unknown key `default` in [[option]]
+        16:9: `value`: expected one of integer, number, time, size, path, word, choice, found `intger`
+        17:1: unknown key `as` in [[option]]
+        18:1: unknown key `default` in [[option]]
+        18:11: `default`: expected a number, found `x`
+        15:10: the option `-f` is there twice
+        17:6: the variable `from` is defined twice
+        32:6: unknown variable `to`, expected one of from, merge_options, options, program, q, scene
+        17:6: a variable's name: expected letters, digits and `_`, beginning with a letter, found `to-`
+
+        32:13: `to`: expected a value, found the end
+        32:6: unknown variable `ot`, expected one of from, merge_options, options, program, q, scene, to
+        33:8: a step of 0 never gets anywhere, expected another number
+        32:6: from 9 to 1 in steps of 1 is nothing at all
+        10:6: the variable `from` is one of the split's own
+        36:46: unknown variable `frame`, did you mean `from`?
+        37:15: unknown variable `frame`, did you mean `from`?
+        36:8: the command of a gridlet uses neither {frame} nor {first} and {last}: every run would do the same work
+        36:8: the command of a gridlet uses {first} but neither {last} nor {count}: every run would go on to the end, and do the work of the next ones too
+        36:8: the command of a gridlet uses {last} or {count} but not {first}: every run would begin at the beginning, and do the work of the others too
+        36:8: uses {frame}, so that it runs once for each number, and {first}, so that it runs for several: expected one of both
+        37:33: several numbers share a run, and `log` would be the same file for all of them
+        41:6: `to`: expected as many names as there are `results`, 2, found 1
+        37:11: `/tmp/{frame}.png` is outside of the job's folder
+        41:6: `to`: expected as many names as there are `results`, 2, found 1
+        41:6: `{scene.stem}.png` is the same for all answers: they would overwrite each other
+        41:6: `../{frame}` is outside of the job's folder
+        37:15: expected a width such as 04 after the colon, found `4`
+        35:1: samples and previews by = "tile" are for [split] by = "tiles"
+        41:6: by = "tiles" joins tiles, expected [split] by = "tiles"
+        41:20: unknown variable `frame`, did you mean `from`?
+        36:26: a placeholder inside of a shell's script: a blank or quote in a file's name would be read as a part of the script
+    "#]].assert_eq(&all);
+}
+
+#[test]
+fn tiles_that_dont_say_where_they_are_are_refused() {
+    for (from, to, expected) in [
+        (
+            "\"{x}\", ",
+            "",
+            "11:8: the command of a gridlet doesn't use {x} (or {halo_x}): tiles that differ in it would be the same",
+        ),
+        (
+            "width = 64",
+            "width = 0",
+            "8:9: `width`: expected a whole number of pixels, at least 1, found 0",
+        ),
+        (
+            "results = \"tile.png\"",
+            "stdout = \"tile.png\"",
+            "12:10: a tile is cut out of a file, expected a program that writes one",
+        ),
+        (
+            "by = \"tiles\"\nto",
+            "by = \"concatenate\"\nto",
+            "10:1: [split] by = \"tiles\" needs [merge] by = \"tiles\"",
+        ),
+        (
+            "height = 48",
+            "height = 48\nhalo = -1",
+            "10:8: `halo`: expected a whole number of pixels, at least 0, found -1",
+        ),
+    ] {
+        let found = problems(TILES, from, to);
+        assert!(found.iter().any(|problem| problem == expected), "{to}\n{expected}\n{found:#?}");
+    }
+}
+
+fn covered(manager: &dyn ApplicationManager) -> Vec<u32> {
+    let grid = manager.grid();
+    let mut cells: Vec<u32> = manager
+        .gridlets()
+        .iter()
+        .flat_map(|gridlet| grid.cells_in(&gridlet.cells).map(|cell| cell.0).collect::<Vec<_>>())
+        .collect();
+    cells.sort_unstable();
+    cells
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_range_is_covered_once(
+        from in -50i64..50, count in 1i64..200, step in proptest::sample::select(vec![-7i64, -1, 1, 3]),
+        slots in 1u32..20, together: bool,
+    ) {
+        let run = if together { "\"{first}\", \"{last}\"" } else { "\"{n}\"" };
+        let to = from + (count - 1) * step;
+        let text = TILES
+            .replace("by = \"tiles\"\nwidth = 64\nheight = 48", &format!("by = \"ranges\"\nfrom = {from}\nto = {to}\nstep = {step}"))
+            .replace("\"{x}\", \"{y}\", \"{width}\", \"{height}\"", run)
+            .replace("by = \"tiles\"", "by = \"concatenate\"");
+        let manager = open(&text, "paint", &[], slots).map_err(|e| proptest::test_runner::TestCaseError::fail(e.to_string()))?;
+        let cells = manager.grid().cells();
+        proptest::prop_assert_eq!(covered(manager.as_ref()), (0..cells).collect::<Vec<_>>());
+        let mut numbers = Vec::new();
+        for step_ in steps(manager.as_ref()) {
+            let ends: Vec<i64> = step_.args.iter().map(|word| word.parse().unwrap()).collect();
+            let (first, last) = (ends[0], ends[ends.len() - 1]);
+            numbers.extend((0..=(last - first) / step).map(|k| first + k * step));
+        }
+        let all: Vec<i64> = (0..count).map(|k| from + k * step).collect();
+        proptest::prop_assert_eq!(numbers, all);
+    }
+
+    #[test]
+    fn any_picture_is_covered_once(
+        width in 1u64..400, height in 1u64..300, gridlets in 1u32..40, align in 1u64..20, bands: bool,
+    ) {
+        let text = TILES
+            .replace("width = 64", &format!("width = {width}\nalign = {align}\nbands = {bands}"))
+            .replace("height = 48", &format!("height = {height}"));
+        let manager = open(&text, "paint", &[], gridlets).map_err(|e| proptest::test_runner::TestCaseError::fail(e.to_string()))?;
+        let mut painted = vec![0u8; (width * height) as usize];
+        for step in steps(manager.as_ref()) {
+            let n: Vec<u64> = step.args.iter().map(|word| word.parse().unwrap()).collect();
+            for y in n[1]..n[1] + n[3] {
+                for x in n[0]..n[0] + n[2] {
+                    painted[(y * width + x) as usize] += 1;
+                }
+            }
+        }
+        proptest::prop_assert!(painted.iter().all(|times| *times == 1));
+        proptest::prop_assert!(manager.gridlets().len() as u64 <= u64::from(gridlets) * 2);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(
+        at in 0usize..FRAMES.len(), length in 0usize..30, with in "[\\[\\]{}=\"'a-z0-9.\n#ä]{0,12}",
+    ) {
+        let end = (at + length).min(FRAMES.len());
+        let text = format!("{}{with}{}", &FRAMES[..at], &FRAMES[end..]);
+        if let Err(broken) = Manifest::parse("x.toml", &text) {
+            proptest::prop_assert!(!broken.render().is_empty() && !broken.short().is_empty());
+        }
+    }
+
+    #[test]
+    fn no_command_line_makes_it_panic(words in proptest::collection::vec("[-+=a-z0-9*./]{0,8}", 0..8)) {
+        for manifest in shipped() {
+            let argv = std::iter::once(manifest.programs[0].clone()).chain(words.clone()).collect();
+            let command = CommandLine { argv, ..CommandLine::default() };
+            let application = Described::new(manifest);
+            let _ = application.recognises(&command);
+            let _ = application.open(&command, &Files::of(&[("a", "1")]), SplitHint { slots: 2, gridlets: None });
+        }
+    }
+}
