@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by that")]
 
+mod apps;
 mod comfort;
 mod input;
 mod liars;

@@ -15,6 +15,12 @@ pub fn outlast() -> &'static Path {
     })
 }
 
+/// `outlast` with an application of somebody else's: `examples/wordcount`.
+pub fn wordcount() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("outlast-wordcount"))
+}
+
 /// The node that lies.
 pub fn rogue() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();

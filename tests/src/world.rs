@@ -92,7 +92,9 @@ impl World {
             }
         }
         command.current_dir(self.job_folder()).env("HOME", self.path("home"));
-        command.env_remove("XDG_DATA_HOME").env_remove("XDG_STATE_HOME");
+        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"] {
+            command.env_remove(name);
+        }
         command.env("NO_COLOR", "1").env("RUST_BACKTRACE", "1");
         command
     }
