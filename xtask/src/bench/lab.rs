@@ -18,24 +18,30 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Lab {
     /// The workspace.
     pub(super) root: PathBuf,
-    /// The release build.
+    /// The product.
     pub(super) outlast: PathBuf,
+    /// Where release builds are.
+    pub(super) release: PathBuf,
     folder: PathBuf,
     number: AtomicU32,
 }
 
 impl Lab {
-    /// Builds the product and makes the folder.
+    /// Builds the product, unless `OUTLAST_BIN` names one, and makes the folder.
     pub(super) fn new() -> anyhow::Result<Self> {
         let root = crate::root();
         let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
         let target = root.join(target.unwrap_or_else(|| PathBuf::from("target")));
-        cargo(&root, &["build", "--release", "-p", "outlast-cli"])?;
+        let given = std::env::var_os("OUTLAST_BIN").map(PathBuf::from);
+        if given.is_none() {
+            cargo(&root, &["build", "--release", "-p", "outlast-cli"])?;
+        }
         // Short: the path of a socket has at most 107 bytes.
         let folder = std::env::temp_dir().join(format!("outlast-bench-{}", std::process::id()));
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let outlast = target.join("release/outlast");
-        Ok(Self { root, outlast, folder, number: AtomicU32::new(0) })
+        let release = target.join("release");
+        let outlast = given.unwrap_or_else(|| release.join("outlast"));
+        Ok(Self { root, outlast, release, folder, number: AtomicU32::new(0) })
     }
 
     /// A new folder.

@@ -19,7 +19,7 @@ pub(super) fn example(
     workers: u32,
     quorum: u32,
 ) -> anyhow::Result<Said> {
-    let program = lab.outlast.with_file_name("examples").join("scheduling");
+    let program = lab.release.join("examples/scheduling");
     let numbers = [atoms, gridlets, workers, quorum].map(|number| number.to_string());
     let output = Command::new(program).args(numbers).output().context("starting the example")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
