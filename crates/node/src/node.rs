@@ -29,7 +29,7 @@ use crate::kernel::{
     Clock, EVENTS, Event, Kernel, Loop, MEMBERS_KEY, Remembered, Watchers, read_jobs,
 };
 use crate::metrics::Metrics;
-use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared};
+use crate::shared::{Numbered, PARALLEL_SAMPLES, Shared, lock};
 use crate::staging::Staging;
 use crate::store::Store;
 use crate::tools::Tools;
