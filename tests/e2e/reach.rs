@@ -107,6 +107,42 @@ fn two_nodes_behind_nats_reach_each_other_by_a_relay_that_may_be_restarted() {
 }
 
 #[test]
+fn whom_somebody_outside_has_seen_are_reached_through_their_nats_without_the_relay() {
+    let world = World::new();
+    let internet = match Internet::new() {
+        Ok(internet) => internet,
+        Err(why) => return skipped(&why),
+    };
+    let [public, outside] = [internet.host().unwrap(), internet.host().unwrap()];
+    let homes = [internet.home(Router::Nat).unwrap(), internet.home(Router::Nat).unwrap()];
+    let [left, right] = homes.each_ref().map(|home| home.host().unwrap());
+    let mut relay = match Relay::start(&world, &public) {
+        Ok(relay) => relay,
+        Err(why) => return skipped(&why),
+    };
+    let options = ["--relay", &relay.url()];
+    let a = Node::new(&world, "a", 0).on(&left).with(&options).up();
+    connected(&a, true);
+    let b = Node::new(&world, "b", 2).on(&right).with(&options).join(&a).up();
+    a.knows(2);
+    let c = Node::new(&world, "c", 0).on(&outside).with(&options).join(&a).up();
+    for (node, home) in [(&a, &homes[0]), (&b, &homes[1])] {
+        until("both others see the router's address", || {
+            let observed = node.status().reach.observed;
+            let at_router = |address: &String| address.starts_with(&format!("{}:", home.outside));
+            let both = observed.iter().find(|seen| seen.address.as_ref().is_some_and(at_router));
+            (both?.nodes == 2).then_some(())
+        });
+    }
+    relay.kill();
+    connected(&a, false);
+    for node in [&a, &b, &c] {
+        node.knows(3);
+    }
+    works_for(&world, &b, &a);
+}
+
+#[test]
 fn while_a_relay_is_down_direct_ways_work_and_it_is_said_and_tried_again() {
     let world = World::new();
     let internet = match Internet::new() {

@@ -71,6 +71,12 @@ impl<'w> Node<'w> {
         self
     }
 
+    /// Listens on another port from its next start on.
+    pub fn moves(&mut self) {
+        let host = self.listen.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
+        self.listen = format!("{host}:0");
+    }
+
     /// With these options of `up`.
     pub fn with(mut self, options: &[&str]) -> Self {
         self.args.extend(options.iter().map(|&option| option.to_owned()));

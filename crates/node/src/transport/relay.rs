@@ -58,8 +58,9 @@ pub(super) async fn watch(inner: Arc<Inner>) {
                 let known: Vec<(String, bool, Option<String>)> = status
                     .iter()
                     .map(|relay| {
-                        let error = relay.last_error().map(|error| format!("{error:#}"));
-                        (text(relay.url()), relay.is_connected(), error)
+                        let denied = relay.auth_denied_reason().map(|why| format!("denied: {why}"));
+                        let error = relay.last_error().map(|error| cause(&format!("{error:#}")));
+                        (text(relay.url()), relay.is_connected(), denied.or(error))
                     })
                     .collect();
                 let gained = note(&mut lock(&inner.relays), &known);
@@ -71,17 +72,28 @@ pub(super) async fn watch(inner: Arc<Inner>) {
             }
             () = sleep_until(look_at) => {
                 look_at = Instant::now() + LOOK_EVERY;
-                let missing = missing(&lock(&inner.relays));
+                let (missing, chosen) = {
+                    let relays = lock(&inner.relays);
+                    (missing(&relays), relays.iter().any(|relay| relay.trouble.is_some()))
+                };
                 if let Some(missing) = missing {
                     if !std::mem::replace(&mut said_missing, true) {
                         tracing::warn!("{missing}");
                     }
-                    inner.endpoint.network_change().await;
+                    // One that was chosen is dialled again by iroh itself.
+                    if !chosen {
+                        inner.endpoint.network_change().await;
+                    }
                 }
             }
             () = ended(&mut phase) => return,
         }
     }
+}
+
+/// The last of a chain of causes: what the system or the relay itself said.
+fn cause(error: &str) -> String {
+    error.rsplit(": ").next().unwrap_or(error).to_owned()
 }
 
 /// Takes over what iroh says of its home relays; the one that is connected now and wasn't before.
@@ -136,6 +148,13 @@ mod tests {
         let map = map(&urls);
         assert!(map.get(&urls[0]).unwrap().quic.is_none());
         assert!(map.get(&urls[1]).unwrap().quic.is_some());
+    }
+
+    #[test]
+    fn of_a_chain_of_causes_the_last_is_told() {
+        let chain = "Failed to connect to relay server: unable to connect: Connection refused (os error 111)";
+        assert_eq!(cause(chain), "Connection refused (os error 111)");
+        assert_eq!(cause("timeout"), "timeout");
     }
 
     #[test]
