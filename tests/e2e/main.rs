@@ -8,6 +8,7 @@ mod input;
 mod liars;
 mod lifetimes;
 mod reach;
+mod soak;
 mod stranger;
 mod submitter;
 mod together;
