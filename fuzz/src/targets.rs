@@ -69,7 +69,6 @@ pub static TARGETS: &[Target] = &[
     target("bitmap", staging::bitmap, staging::bitmaps),
     target("transfer_request", staging::request, staging::requests),
     target("transfer_answer", staging::answer, staging::answers),
-    text("join_ticket", texts::join_ticket, texts::join_tickets, &["outlast1"]),
     text("config", texts::config, texts::configs, texts::CONFIG_WORDS),
     text("command_line", texts::command_line, texts::command_lines, texts::COMMAND_WORDS),
     text("job_file", texts::job_file, texts::job_files, texts::JOB_WORDS),

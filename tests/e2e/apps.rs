@@ -115,7 +115,8 @@ fn a_program_of_ones_own_brings_its_application_and_is_outlast_otherwise() {
     assert_eq!(world.read("counts"), "3 be\n2 not\n1 now\n1 or\n1 quick\n2 to\n");
     let list = wordcount(&["app", "list"]).with_code(0).stdout;
     assert!(list.lines().nth(1).is_some_and(|line| line.starts_with("wordcount")), "{list}");
-    let jobs: Vec<outlast_api::types::JobSummary> = wordcount(&["ps", "--json"]).with_code(0).json();
+    let jobs: Vec<outlast_api::types::JobSummary> =
+        wordcount(&["ps", "--json"]).with_code(0).json();
     assert_eq!((jobs[0].app.as_str(), jobs[0].state), ("wordcount", JobState::Done));
     until("the node is gone", || (!world.path("data/control.sock").exists()).then_some(()));
 }

@@ -67,7 +67,9 @@ impl Application for WordCount {
     ) -> Result<Arc<dyn ApplicationManager>, OpenError> {
         let texts = &command.argv[1..];
         if texts.is_empty() {
-            return Err(OpenError::Usage("expected texts to count words in, found none".to_owned()));
+            return Err(OpenError::Usage(
+                "expected texts to count words in, found none".to_owned(),
+            ));
         }
         for text in texts {
             if text.starts_with(['-', '/']) || text.split('/').any(|part| part == "..") {
@@ -152,7 +154,8 @@ impl Counts {
         if file.name != COUNTS || file.content.length() > ANSWER_BYTES {
             return Err(invalid("expected a list of counts"));
         }
-        let text = String::from_utf8(blobs.bytes(&file.content)?).map_err(|_| invalid("no text"))?;
+        let text =
+            String::from_utf8(blobs.bytes(&file.content)?).map_err(|_| invalid("no text"))?;
         let line = |line: &str| {
             let (count, word) = line.trim_start().split_once(' ')?;
             Some((count.parse().ok()?, word.to_owned()))

@@ -35,7 +35,7 @@ fn invite(keys: &mut Keyring, vo: VoId, number: u8, rights: Rights) -> Ticket {
     let secret = secret(number);
     let invitation = keys.invite(NOON, vo, terms, &secret).expect("it may");
     let addresses = vec!["10.0.0.1:7771".parse().expect("an address")];
-    Ticket::new(invitation, secret, [TicketNode { node: keys.me(), addresses }], None)
+    Ticket::new(invitation, secret, [TicketNode { node: keys.me(), addresses, relay: None }])
 }
 
 /// A member that came by an invitation, and the hello and the answer that made it one.

@@ -1,7 +1,6 @@
 //! What people write: tickets, settings, command lines; and what clients send to the control API.
 
 use std::fmt::Debug;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -9,25 +8,10 @@ use outlast_api::types;
 use outlast_cli::args::Cli;
 use outlast_cli::jobfile;
 use outlast_node::config::{self, Options};
-use outlast_types::{NodeId, Ticket};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(super) fn lines<const N: usize>(texts: [&str; N]) -> Vec<Vec<u8>> {
     texts.map(|text| text.as_bytes().to_vec()).to_vec()
-}
-
-pub(super) fn join_ticket(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let Ok(ticket) = text.parse::<Ticket>() else { return };
-    assert!((1..=16).contains(&ticket.addresses.len()));
-    assert_eq!(ticket.to_string().parse(), Ok(ticket));
-}
-
-pub(super) fn join_tickets() -> Vec<Vec<u8>> {
-    let addresses: [SocketAddr; 2] =
-        ["10.0.0.1:7771", "[fd00::1]:7771"].map(|a| a.parse().expect("an address"));
-    let ticket = Ticket::new(NodeId::from_bytes([7; 32]), addresses);
-    vec![ticket.to_string().into_bytes(), ticket.to_string().to_uppercase().into_bytes()]
 }
 
 pub(super) const CONFIG_WORDS: &[&str] = &[
