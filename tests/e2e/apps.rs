@@ -93,7 +93,7 @@ fn a_manifest_that_is_wrong_is_shown_with_the_place() {
     let world = World::new();
     world.write("wrong.toml", &COUNT.replace("{n}", "{m}"));
     let said = world.outlast(&world.path("data"), &["app", "check", "wrong.toml"]).with_code(1);
-    assert!(said.stderr.contains("--> wrong.toml:18:"), "{}", said.stderr);
+    assert!(said.stderr.contains("--> wrong.toml:17:"), "{}", said.stderr);
     assert!(said.stderr.contains("unknown variable `m`"), "{}", said.stderr);
     world.write("right.toml", COUNT);
     world.outlast(&world.path("data"), &["app", "check", "right.toml"]).with_code(0);

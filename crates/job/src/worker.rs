@@ -79,6 +79,8 @@ const MAX_NAMES: usize = 100_000;
 /// Which of a job's inputs are laid out.
 #[derive(Debug, Default)]
 struct Laid {
+    /// The job has its folder. Even a step that needs no inputs runs beside one.
+    begun: bool,
     all: bool,
     names: BTreeSet<String>,
 }
@@ -88,11 +90,12 @@ impl Laid {
         match needs {
             _ if self.all => true,
             Needs::All => false,
-            Needs::Only(names) => names.iter().all(|name| self.names.contains(name)),
+            Needs::Only(names) => self.begun && names.iter().all(|name| self.names.contains(name)),
         }
     }
 
     fn add(&mut self, needs: Needs) {
+        self.begun = true;
         match needs {
             Needs::All => self.all = true,
             Needs::Only(names) if self.names.len() + names.len() <= MAX_NAMES => {

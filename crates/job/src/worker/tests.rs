@@ -257,3 +257,16 @@ fn a_lease_waits_for_its_own_inputs_and_for_no_others() {
     assert!(runs(&effects) && !stages(&effects), "all of it is there already");
     assert!(stages(&driver.submitter_says(SUBMITTER, lease(4, needing(3, &["d"])))));
 }
+
+#[test]
+fn a_step_without_inputs_waits_for_the_jobs_folder_too() {
+    let mut driver = Driver::new(1, Ledger::new());
+    let mut recipe = recipe(&[0]);
+    for step in &mut recipe.steps {
+        step.inputs = Needs::Only(Vec::new());
+        step.program = Program::Installed("true".to_owned());
+    }
+    let effects = driver.submitter_says(SUBMITTER, lease(1, recipe));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Stage { .. })), "{effects:?}");
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Run(_))), "{effects:?}");
+}

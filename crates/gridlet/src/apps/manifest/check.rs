@@ -110,6 +110,10 @@ impl Known {
 
     fn expr(&self, problems: &mut Problems<'_>, expr: &Expr) {
         check_expr(problems, expr, &self.scope);
+        self.needed(problems, expr);
+    }
+
+    fn needed(&self, problems: &mut Problems<'_>, expr: &Expr) {
         for name in expr.needed() {
             if self.maybe.contains(&name) {
                 let message = format!("`{name}` has no value if the command doesn't give one");
@@ -135,6 +139,9 @@ pub(super) fn check(manifest: &mut Manifest, problems: &mut Problems<'_>) {
         of_command.expr(problems, &rule.condition);
     }
     manifest.split.check(&known.scope, problems);
+    for expr in manifest.split.expressions() {
+        known.needed(problems, expr);
+    }
     let names = manifest.split.of_atom().into_iter().chain(manifest.split.of_run());
     for (name, _) in names {
         let list = matches!(manifest.split, Split::Files(_))

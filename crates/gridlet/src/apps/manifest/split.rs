@@ -113,6 +113,11 @@ pub(super) trait Cut {
     /// What is missing.
     fn suffices(&self, used: &[&str]) -> Result<(), String>;
 
+    /// Its expressions, which need a value for every variable in them.
+    fn expressions(&self) -> Vec<&Expr> {
+        Vec::new()
+    }
+
     /// Checks its own expressions; `scope` has the command's variables.
     fn check(&self, scope: &Scope, problems: &mut Problems<'_>);
 
@@ -212,6 +217,10 @@ impl Cut for Split {
 
     fn suffices(&self, used: &[&str]) -> Result<(), String> {
         self.cut().suffices(used)
+    }
+
+    fn expressions(&self) -> Vec<&Expr> {
+        self.cut().expressions()
     }
 
     fn check(&self, scope: &Scope, problems: &mut Problems<'_>) {

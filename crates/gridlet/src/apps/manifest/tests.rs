@@ -263,17 +263,15 @@ fn each_mistake_is_named_with_its_place() {
         1:1: no [gridlet], expected a table with the command of a gridlet
         35:2: unknown key `gridlets` in the manifest
         16:9: `value`: expected a text, found an integer
-        17:1: unknown key `as` in [[option]]
-        18:1: unknown key `default` in [[option]]
+        18:11: `default`: expected a text, found an integer
         16:9: `value`: expected one of integer, number, time, size, path, word, choice, found `intger`
-        17:1: unknown key `as` in [[option]]
-        18:1: unknown key `default` in [[option]]
+        18:11: `default`: expected a text, found an integer
         18:11: `default`: expected a number, found `x`
         15:10: the option `-f` is there twice
         17:6: the variable `from` is defined twice
         32:6: unknown variable `to`, expected one of from, merge_options, options, program, q, scene
         17:6: a variable's name: expected letters, digits and `_`, beginning with a letter, found `to-`
-
+        31:6: `to` has no value if the command doesn't give one
         32:13: `to`: expected a value, found the end
         32:6: unknown variable `ot`, expected one of from, merge_options, options, program, q, scene, to
         33:8: a step of 0 never gets anywhere, expected another number

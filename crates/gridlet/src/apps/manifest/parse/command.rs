@@ -193,7 +193,8 @@ pub(super) fn option(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option
         span: name.span.clone(),
     });
     let has_value = reader.has("value");
-    let form = form(p, &mut reader, "value");
+    // A form that is wrong has been complained of; whatever else is wrong is seen, too.
+    let form = form(p, &mut reader, "value").or(has_value.then_some(Form::Word));
     let mut flag = None;
     let mut value = None;
     if let Some(form) = form {
@@ -258,8 +259,7 @@ pub(super) fn option(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option
 }
 
 pub(super) fn word(p: &mut Problems<'_>, mut reader: Reader<'_, '_>) -> Option<Word> {
-    let has_value = reader.has("value");
-    let form = form(p, &mut reader, "value").or((!has_value).then_some(Form::Word))?;
+    let form = form(p, &mut reader, "value").unwrap_or(Form::Word);
     let variable = variable(p, &mut reader, form, None);
     let optional = reader.boolean(p, "optional");
     reader.finish(p);

@@ -89,6 +89,10 @@ impl Cut for Ranges {
         }
     }
 
+    fn expressions(&self) -> Vec<&Expr> {
+        [&self.from, &self.to, &self.step].into_iter().chain(&self.piece).collect()
+    }
+
     fn check(&self, scope: &Scope, problems: &mut Problems<'_>) {
         for expr in [Some(&self.from), Some(&self.to), Some(&self.step), self.piece.as_ref()]
             .into_iter()

@@ -118,6 +118,10 @@ impl Cut for Tiles {
         }
     }
 
+    fn expressions(&self) -> Vec<&Expr> {
+        [&self.width, &self.height].into_iter().chain(&self.halo).collect()
+    }
+
     fn check(&self, scope: &Scope, problems: &mut Problems<'_>) {
         for (name, expr) in [("width", &self.width), ("height", &self.height)] {
             check_expr(problems, expr, scope);
