@@ -181,6 +181,8 @@ fn an_expelled_member_stays_out_whoever_restarts_and_whatever_it_has() {
     c.knows(2);
     b.knows(1);
     assert_eq!(show(&c, "home-a").expelled.len(), 1);
+    let own = vos(&b).into_iter().find(|vo| vo.name == "home-a").unwrap();
+    assert!(own.trouble.unwrap().contains("was expelled"), "it knows that itself");
     c.outlast(&["expel", "a"]).with_code(REFUSED);
     // Everybody starts again; it comes with its old membership and its old ticket.
     for node in [&mut a, &mut c, &mut b] {
@@ -189,9 +191,11 @@ fn an_expelled_member_stays_out_whoever_restarts_and_whatever_it_has() {
     a.start();
     c.start();
     a.knows(2);
-    b.start();
-    logged(&mut b, "was expelled");
+    let old = ["up", "--listen", "127.0.0.1:0", "--join", &reusable];
+    b.outlast(&old).with_code(REFUSED).complains("was expelled");
     logged(&mut a, "turned a node away");
+    let mut b = Node::new(&world, "b", 1).at(b.data_dir()).up();
+    logged(&mut b, "was expelled");
     assert_eq!(a.nodes().iter().filter(|row| row.state == NodeState::Alive).count(), 1);
     // The ticket is no good any more, under whatever key.
     up_is_refused(&world, "d", &reusable, "was withdrawn");

@@ -424,24 +424,28 @@ impl TrustControl for Node {
     }
 }
 
-/// The VO that a node is to be expelled from if nobody says which.
+/// The VO that a node is to be expelled from if nobody says which: the one of which it is a member, here managed.
 fn vo_of_member(keyring: &Keyring, node: NodeId) -> Result<VoId, ApiError> {
     let (me, now) = (keyring.me(), wall());
     let manages = |vo: &Vo| vo.own(me, now).is_ok_and(|rights| rights.contains(Rights::MANAGE));
-    let mut of: Vec<(VoId, &Vo)> =
-        keyring.vos().filter(|(_, vo)| manages(vo) && vo.members.contains_key(&node)).collect();
+    let known: Vec<(VoId, &Vo)> =
+        keyring.vos().filter(|(_, vo)| vo.members.contains_key(&node)).collect();
+    let mut of: Vec<(VoId, &Vo)> = known.iter().copied().filter(|(_, vo)| manages(vo)).collect();
     if of.len() > 1 {
         of.retain(|(_, vo)| !vo.rights_of(me, node, now).is_empty());
     }
-    match of.as_slice() {
-        [(only, _)] => Ok(*only),
-        [] => pick(keyring, None, Rights::MANAGE),
-        several => {
+    match (of.as_slice(), known.as_slice()) {
+        ([(only, _)], _) => Ok(*only),
+        ([], []) => pick(keyring, None, Rights::MANAGE),
+        // Says what is missing.
+        ([], [(id, _), ..]) => pick(keyring, Some(&id.to_string()), Rights::MANAGE),
+        (several, _) => {
             let names = several.iter().map(|(_, vo)| format!("`{}`", vo.name()));
             let names = names.collect::<Vec<_>>().join(", ");
-            let message =
-                format!("node {} is a member of {names}: say which one with --vo", node.short());
-            Err(ApiError::conflict(message))
+            Err(ApiError::conflict(format!(
+                "node {} is a member of {names}: say which one with --vo",
+                node.short()
+            )))
         }
     }
 }

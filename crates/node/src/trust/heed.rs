@@ -1,6 +1,8 @@
 //! The kernel's part: standings for the peer, records to and from others, and who is disconnected.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use outlast_job::{Effect, Input};
@@ -12,6 +14,9 @@ use tracing::{debug, info, warn};
 use super::{News, Trust, wall, wire};
 use crate::kernel::Loop;
 use crate::transport::Tag;
+
+/// How long the reason may take to a node that has to go. What it says meanwhile isn't heard any more.
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// Standings that the kernel remembers: those of members, and of nodes that come and go.
 const TRUSTED: usize = 4096;
@@ -96,7 +101,15 @@ impl Loop {
         let why = self.shared.trust.why_not(node);
         warn!(node = %node.short(), "no member any more: {why}");
         self.peer.handle(now, Input::Expelled(node), effects);
-        self.shared.transport.disconnect(node, &why);
+        // So that it knows by itself, and doesn't go on knocking.
+        for (vo, record) in self.shared.trust.expulsions_of(node) {
+            self.send_records(node, vo, Some(vec![record]), false);
+        }
+        let transport = Arc::clone(&self.shared.transport);
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_WORD).await;
+            transport.disconnect(node, &why);
+        });
     }
 
     /// Sends records to a node: these, or all.
@@ -159,6 +172,16 @@ impl Trust {
     fn records(&self, vo: VoId) -> Vec<Record> {
         self.look(|keyring| {
             keyring.vo(vo).into_iter().flat_map(|vo| vo.records.iter().cloned()).collect()
+        })
+    }
+
+    /// The records by which a node was expelled.
+    fn expulsions_of(&self, node: NodeId) -> Vec<(VoId, Record)> {
+        let of_it = |record: &&Record| matches!(&record.fact, outlast_vo::Fact::Expelled { node: out, .. } if *out == node);
+        self.look(|keyring| {
+            let vos = keyring.vos();
+            vos.flat_map(|(id, vo)| vo.records.iter().filter(of_it).map(move |r| (id, r.clone())))
+                .collect()
         })
     }
 
