@@ -167,3 +167,40 @@ fn manual_pages_are_written_without_a_home() {
     Process::start(command, &world.path("man"), None).ended(SOON).with_code(0);
     assert!(world.read("man1/outlast-run.1").contains("EXIT STATUS"));
 }
+
+#[test]
+fn the_doctor_finds_what_is_wrong_and_changes_nothing() {
+    let world = World::new();
+    let findings = |data: &std::path::Path, code: i32| -> Vec<Value> {
+        world.outlast(data, &["--json", "doctor"]).with_code(code).json()
+    };
+    let of = |findings: &[Value], check: &str| {
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        found.unwrap_or_else(|| panic!("no {check}: {findings:#?}")).clone()
+    };
+    let toml = format!("listen = ['{}']\n", free_udp());
+    let absent = world.path("absent");
+    std::fs::create_dir(&absent).unwrap();
+    std::fs::write(absent.join("config.toml"), &toml).unwrap();
+    let found = findings(&absent, 0);
+    assert_eq!(of(&found, "daemon")["level"], "warning");
+    assert_eq!(std::fs::read_dir(&absent).unwrap().count(), 1, "nothing was made there");
+    let a = Node::new(&world, "a", 1).configured(&toml).up();
+    let found = findings(a.data_dir(), 0);
+    for check in ["daemon", "data directory", "loopback", "programs", "clock", "firewall"] {
+        assert!(of(&found, check)["found"].is_string(), "{check}");
+    }
+    assert_eq!(of(&found, "daemon")["level"], "ok");
+    for finding in &found {
+        assert!(finding["level"] == "ok" || finding["mend"].is_string(), "{finding}");
+    }
+    let long = world.path(&"x".repeat(120));
+    std::fs::create_dir(&long).unwrap();
+    std::fs::write(long.join("config.toml"), &toml).unwrap();
+    assert_eq!(of(&findings(&long, 1), "control socket")["level"], "problem");
+}
+
+/// A UDP address that was free a moment ago.
+fn free_udp() -> SocketAddr {
+    std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap()
+}

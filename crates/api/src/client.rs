@@ -153,7 +153,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
 /// The address of a job. What can't be a prefix of a number can't be part of an address either.
 fn of_job(job: &str, rest: &str) -> Result<String, ApiError> {
     if job.is_empty() || job.len() > 16 || !job.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let message = format!("no job {job:?}: expected up to 16 hexadecimal digits");
+        let message = format!(
+            "no job {job:?}: expected up to 16 hexadecimal digits; `outlast ps` lists jobs"
+        );
         return Err(ApiError::not_found(message));
     }
     Ok(format!("/v1/jobs/{}{rest}", job.to_ascii_lowercase()))

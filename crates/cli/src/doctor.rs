@@ -70,6 +70,21 @@ impl Finding {
     }
 }
 
+/// The Debian package that has a program.
+pub fn package_of(program: &str) -> Option<&'static str> {
+    Some(match program {
+        "povray" => "povray povray-includes",
+        "ffmpeg" => "ffmpeg",
+        "convert" | "mogrify" | "magick" => "imagemagick",
+        "gzip" => "gzip",
+        "xz" => "xz-utils",
+        "bzip2" => "bzip2",
+        "flac" => "flac",
+        "blender" => "blender",
+        _ => return None,
+    })
+}
+
 /// As text, for a person.
 pub fn report(findings: &[Finding], ui: &Ui) -> String {
     let width = usize::from(ui.width.unwrap_or(u16::MAX));

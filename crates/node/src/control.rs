@@ -52,7 +52,9 @@ impl Node {
     /// The job that a number or the beginning of one means.
     fn find(&self, text: &str) -> Result<Arc<JobFiles>, ApiError> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let message = format!("expected a job's number or its beginning, found `{text}`");
+            let message = format!(
+                "expected a job's number or its beginning, found `{text}`; `outlast ps` lists jobs"
+            );
             return Err(ApiError::not_found(message));
         }
         let text = text.to_ascii_lowercase();
@@ -60,8 +62,12 @@ impl Node {
         matching.retain(|job| job.id.to_string().starts_with(&text));
         match matching.len() {
             1 => Ok(matching.remove(0)),
-            0 => Err(ApiError::not_found(format!("no job `{text}` was submitted at this node"))),
-            n => Err(ApiError::conflict(format!("`{text}` may mean any of {n} jobs"))),
+            0 => Err(ApiError::not_found(format!(
+                "no job `{text}` was submitted at this node; `outlast ps` lists those that were"
+            ))),
+            n => Err(ApiError::conflict(format!(
+                "`{text}` may mean any of {n} jobs; say more of its number, which `outlast ps` lists"
+            ))),
         }
     }
 

@@ -97,7 +97,12 @@ impl Node {
     pub async fn start(config: &Config, options: Options) -> Result<Arc<Self>, StartError> {
         let data_dir = &config.data_dir;
         std::fs::create_dir_all(data_dir)
-            .with_context(|| format!("creating {}", data_dir.display()))
+            .with_context(|| {
+                format!(
+                    "creating the data directory {} (--data-dir names another)",
+                    data_dir.display()
+                )
+            })
             .map_err(StartError::Failed)?;
         let lock = outlast_os::lock_folder(data_dir).map_err(|error| match error {
             outlast_os::LockError::Taken { .. } => StartError::InUse(error),

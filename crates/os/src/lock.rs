@@ -22,7 +22,7 @@ pub enum LockError {
         owner: Option<u32>,
     },
     /// The lock file can't be made or locked.
-    #[error("locking {}: {source}", folder.display())]
+    #[error("locking {}: {source}; is it yours? --data-dir names another folder", folder.display())]
     Io {
         /// The folder.
         folder: PathBuf,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use outlast_api::types::{FailureKind, JobSpec, JobState, JobSummary, OutputName, Page};
+use outlast_api::types::{FailureKind, JobDetail, JobSpec, JobState, JobSummary, OutputName, Page};
 use outlast_api::{Control, ErrorCode};
 use tokio::time::sleep;
 
@@ -11,6 +11,7 @@ use super::Context;
 use super::follow::{Follow, Outcome, pass_on};
 use crate::args::{FollowArgs, RunArgs, WaitArgs};
 use crate::connect::Attached;
+use crate::doctor;
 use crate::embed::Role;
 use crate::exit::{Exit, Failure};
 use crate::human;
@@ -168,7 +169,37 @@ async fn conclude(
         }
         _ => {}
     }
-    verdict(job)
+    verdict(job).map_err(|failure| match failure.exit {
+        Exit::NO_PROGRAM => Failure::new(failure.exit, no_program(&failure.message, &detail)),
+        _ => failure,
+    })
+}
+
+/// Nodes that a message names; more would only be a long list.
+const NAMED: usize = 8;
+
+/// Who was asked for the program, and what to do.
+fn no_program(message: &str, detail: &JobDetail) -> String {
+    let mut text = message.to_owned();
+    let asked: Vec<String> =
+        detail.workers.iter().map(|worker| render::node_name(&worker.name, &worker.node)).collect();
+    if !asked.is_empty() {
+        let more = asked.len().saturating_sub(NAMED);
+        text.push_str(&format!("; asked: {}", asked[..asked.len() - more].join(", ")));
+        if more > 0 {
+            text.push_str(&format!(" and {}", human::count(more as u64, "other")));
+        }
+    }
+    let program = detail.summary.command.first().map_or("", String::as_str);
+    let program = program.rsplit('/').next().unwrap_or_default();
+    let install = match doctor::package_of(program) {
+        Some(package) => format!("install it on a node (Debian: `apt install {package}`)"),
+        None => "install it on a node".to_owned(),
+    };
+    text.push_str(&format!(
+        ". {install}; or put it below the current folder and run `./{program}`, which travels along"
+    ));
+    text
 }
 
 /// What a job that ended deserves.
@@ -236,6 +267,21 @@ mod tests {
     use super::*;
     use crate::testing::summary;
     use outlast_api::types::JobFailure;
+
+    #[test]
+    fn a_missing_program_says_who_lacks_it_and_what_to_do() {
+        let mut detail = crate::testing::detail(summary());
+        let text = no_program("no node has `povray`", &detail);
+        assert!(text.contains("asked: worker (0123012301), liar"), "{text}");
+        assert!(text.contains("apt install povray"), "{text}");
+        assert!(text.contains("`./povray`"), "{text}");
+        detail.workers = vec![detail.workers[0].clone(); 10];
+        assert!(no_program("", &detail).contains("and 2 others"), "{text}");
+        detail.workers.clear();
+        detail.summary.command = vec!["/opt/tool".to_owned()];
+        let text = no_program("no node has `/opt/tool`", &detail);
+        assert!(!text.contains("asked") && text.contains("`./tool`"), "{text}");
+    }
 
     #[test]
     fn exit_codes_are_as_documented() {

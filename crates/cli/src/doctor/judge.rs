@@ -1,11 +1,13 @@
 //! What facts mean, and what to do about them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use outlast_api::limits::SOCKET_PATH_BYTES;
+use outlast_api::types::NodeStatus;
 
 use super::facts::{Clock, DataDir, DataState, Facts, Firewall, Groups, Limits, Port};
-use super::{Finding, Level};
+use super::{Finding, Level, package_of};
 use crate::human;
 
 /// This version was written then: a clock that says less is wrong. Seconds since 1970, 2026-11-01.
@@ -30,10 +32,8 @@ pub fn findings(facts: &Facts, version: &str) -> Vec<Finding> {
         all.push(Finding::problem("configuration", why, "correct it; `outlast up` won't start"));
     }
     all.extend(reached(facts));
-    all.extend(facts.ports.iter().map(|(address, port)| {
-        let own = facts.daemon.is_ok();
-        self::port(&address.to_string(), port, own)
-    }));
+    let status = facts.daemon.as_ref().ok();
+    all.extend(facts.ports.iter().map(|(address, port)| self::port(address, port, status)));
     all.push(loopback(facts));
     all.push(multicast(facts));
     all.push(firewall(facts));
@@ -157,15 +157,22 @@ fn reached(facts: &Facts) -> Option<Finding> {
     })
 }
 
-fn port(address: &str, port: &Port, own: bool) -> Finding {
+fn port(address: &SocketAddr, port: &Port, daemon: Option<&NodeStatus>) -> Finding {
     let name = "UDP port";
-    match port {
-        Port::Free if own => {
-            Finding::ok(name, format!("{address} is free; the daemon listens elsewhere"))
+    let has_it = |status: &NodeStatus| {
+        let ending = format!(":{}", address.port());
+        status.addresses.iter().any(|listens| listens.ends_with(&ending))
+    };
+    match (port, daemon) {
+        (Port::Taken(_), Some(status)) if has_it(status) => {
+            Finding::ok(name, format!("{address} is the daemon's"))
         }
-        Port::Free => Finding::ok(name, format!("{address} is free")),
-        Port::Taken(_) if own => Finding::ok(name, format!("{address} is the daemon's")),
-        Port::Taken(by) => {
+        (Port::Free, None) => Finding::ok(name, format!("{address} is free")),
+        (Port::Free | Port::Taken(_), Some(status)) => {
+            let listens = status.addresses.join(" ");
+            Finding::ok(name, format!("{address} isn't used; the daemon listens on {listens}"))
+        }
+        (Port::Taken(by), None) => {
             let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             Finding::problem(
                 name,
@@ -173,7 +180,7 @@ fn port(address: &str, port: &Port, own: bool) -> Finding {
                 "end that, or choose another with `outlast up --listen ADDRESS:PORT`",
             )
         }
-        Port::Refused(why) => Finding::problem(
+        (Port::Refused(why), _) => Finding::problem(
             name,
             format!("{address}: {why}"),
             "choose an address of this machine: `outlast up --listen ADDRESS:PORT`",
@@ -255,12 +262,20 @@ fn programs(facts: &Facts) -> Finding {
         return Finding::ok("programs", found);
     }
     let names: Vec<&str> = missing.keys().copied().collect();
+    let mut packages: Vec<&str> = names.iter().filter_map(|name| package_of(name)).collect();
+    packages.dedup();
     // Not everybody wants all applications: that one is missing is no fault.
     Finding {
         check: "programs",
         level: Level::Ok,
         found: format!("{found}; not here: {}", names.join(", ")),
-        mend: Some("install what you want to run here; other nodes do the rest".to_owned()),
+        mend: Some(match packages.as_slice() {
+            [] => "install what you want to run here; other nodes do the rest".to_owned(),
+            names => format!(
+                "install what you want to run here (Debian: `apt install {}`); other nodes do the rest",
+                names.join(" ")
+            ),
+        }),
     }
 }
 

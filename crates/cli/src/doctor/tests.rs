@@ -13,6 +13,7 @@ fn status() -> NodeStatus {
         version: "1".to_owned(),
         uptime_s: 60.0,
         members: 2,
+        addresses: vec!["10.0.0.1:7771".to_owned()],
         reach: Reach {
             observed: vec![Observed {
                 address: Some("10.0.0.1:7771".to_owned()),
@@ -120,6 +121,10 @@ fn each_fault_is_found_and_has_a_cure() {
         }),
         ("UDP port", Level::Problem, "not ours", |f| {
             f.ports[0].1 = Port::Refused("not ours".to_owned())
+        }),
+        ("UDP port", Level::Ok, "the daemon listens on 10.0.0.1:99", |f| {
+            let addresses = vec!["10.0.0.1:99".to_owned()];
+            f.daemon = Ok(NodeStatus { addresses, ..status() });
         }),
         ("loopback", Level::Problem, "timed out", |f| f.loopback = Err("timed out".to_owned())),
         ("multicast", Level::Warning, "unreachable", |f| {

@@ -46,6 +46,43 @@ fn every_command_has_a_manual_page_with_exit_codes_files_and_environment() {
     assert!(top.contains("outlast\\-run(1)"), "{top}");
 }
 
+/// Columns of the help in the guide.
+const GUIDE_COLUMNS: usize = 96;
+
+/// All commands, as docs/guide/commands.md has them.
+fn guide() -> String {
+    let hidden = |argument: clap::Arg| {
+        let everywhere =
+            argument.is_global_set() || ["help", "version"].contains(&argument.get_id().as_str());
+        argument.hide(everywhere)
+    };
+    let mut definition = definition().term_width(GUIDE_COLUMNS);
+    definition.build();
+    let mut text = format!(
+        "# Commands\n\n\
+         `outlast COMMAND --help` says the same, and more of some; `outlast man DIR` writes it as manual\n\
+         pages, `outlast completions SHELL` completes it. This page is written by a test: after a change,\n\
+         `UPDATE_EXPECT=1 cargo test -p outlast-cli pages` brings it up to date.\n\n\
+         ```text\n{}\n```\n",
+        definition.clone().render_help().to_string().trim_end()
+    );
+    for command in all(&definition).into_iter().skip(1) {
+        let command = command.clone().term_width(GUIDE_COLUMNS).mut_args(hidden);
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+        // The name has dashes between its words.
+        let title = format!("outlast {}", name.trim_start_matches("outlast-").replace('-', " "));
+        let help = command.clone().render_help().to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        text.push_str(&format!("\n## {title}\n\n```text\n{}\n```\n", help.join("\n").trim_end()));
+    }
+    text
+}
+
+#[test]
+fn the_guide_has_every_command() {
+    expect_test::expect_file!["../../../../docs/guide/commands.md"].assert_eq(&guide());
+}
+
 #[test]
 fn completions_of_every_shell_know_every_command() {
     let definition = definition();
