@@ -54,7 +54,7 @@ fn guide() -> String {
     let hidden = |argument: clap::Arg| {
         let everywhere =
             argument.is_global_set() || ["help", "version"].contains(&argument.get_id().as_str());
-        argument.hide(everywhere)
+        argument.hide(everywhere).hide_env_values(true)
     };
     let mut definition = definition().term_width(GUIDE_COLUMNS);
     definition.build();
