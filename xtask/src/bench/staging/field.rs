@@ -190,9 +190,11 @@ impl Node<'_> {
         get(&self.daemon.data_dir, path)
     }
 
-    /// Other nodes that it knows to be there.
+    /// Other nodes that it knows to be there; 0 while it doesn't answer.
     pub(super) fn others(&self) -> usize {
-        others(&self.daemon.data_dir)
+        let nodes = self.get("/v1/nodes").unwrap_or_default();
+        let alive = |row: &&Value| row.get("state").and_then(Value::as_str) == Some("alive");
+        nodes.as_array().map_or(0, |rows| rows.iter().filter(alive).count())
     }
 
     /// Seconds of processor time that it has used.
@@ -239,15 +241,8 @@ pub(super) struct Ran {
     pub(super) switches: f64,
 }
 
-/// Other nodes that the one with this data directory knows to be there; 0 while it doesn't answer.
-pub(super) fn others(data_dir: &Path) -> usize {
-    let nodes = get(data_dir, "/v1/nodes").unwrap_or_default();
-    let alive = |row: &&Value| row.get("state").and_then(Value::as_str) == Some("alive");
-    nodes.as_array().map_or(0, |rows| rows.iter().filter(alive).count())
-}
-
 /// One request to the API of the daemon with this data directory. The client of the product would bring all of it into this tool.
-pub(super) fn get(data_dir: &Path, path: &str) -> anyhow::Result<Value> {
+fn get(data_dir: &Path, path: &str) -> anyhow::Result<Value> {
     let socket: PathBuf = data_dir.join("control.sock");
     let mut stream = UnixStream::connect(&socket).with_context(|| socket.display().to_string())?;
     stream.set_read_timeout(Some(ANSWER))?;

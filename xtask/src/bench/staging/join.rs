@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Options;
-use super::field::{Field, Node, others, up};
+use super::field::{Field, Node, up};
 use super::lab::{Lab, largest, median, smallest, wait_for};
 
 /// Times that each is measured.
@@ -18,8 +18,11 @@ pub(super) fn main(lab: &Lab, options: &Options) -> anyhow::Result<()> {
     println!("Seconds from the start of a process to where the other node lists it as alive.\n");
     println!("| what | median | shortest | longest |");
     println!("| --- | ---: | ---: | ---: |");
-    let ways: [(&str, Way); 2] =
-        [("`up --join TICKET`, a new node", by_ticket), ("`up` again, after `down`", again)];
+    let ways: [(&str, Way); 3] = [
+        ("`up --join TICKET`, a new node", by_ticket),
+        ("`up` again, after `down`: by remembered addresses", again),
+        ("`up` again, both at other ports: by mDNS", by_lan),
+    ];
     for (name, way) in ways {
         let mut seconds = Vec::new();
         for trial in 1..=trials {
@@ -50,16 +53,41 @@ fn by_ticket(lab: &Lab) -> anyhow::Result<f64> {
 
 fn again(lab: &Lab) -> anyhow::Result<f64> {
     let field = Field::new(lab)?;
-    let first = field.node(0, None)?;
-    let mut second = field.node(1, Some(&first.ticket()?))?;
-    seen(&first)?;
-    wait_for("the node to see the other", || second.others() == 1)?;
+    let (first, mut second) = two(&field)?;
     second.down()?;
-    wait_for("the node to be gone", || others(&first.daemon.data_dir) == 0)?;
-    let command = up(lab, &second.host, &second.daemon.data_dir, "0");
-    let start = Instant::now();
-    let again = lab.spawn(command, second.daemon.data_dir.clone())?;
+    wait_for("the node to be gone", || first.others() == 0)?;
+    starts(lab, &second, &first)
+}
+
+/// Nobody is where the other one remembers it.
+fn by_lan(lab: &Lab) -> anyhow::Result<f64> {
+    let field = Field::new(lab)?;
+    let (mut first, mut second) = two(&field)?;
+    second.down()?;
+    first.down()?;
+    let data_dir = first.daemon.data_dir.clone();
+    // Port 0 is another one each time.
+    let command = up(lab, &first.host, &data_dir, "0");
+    first.daemon = lab.start(command, data_dir)?;
+    starts(lab, &second, &first)
+}
+
+/// Two members of an organisation that have seen each other.
+fn two<'l>(field: &Field<'l>) -> anyhow::Result<(Node<'l>, Node<'l>)> {
+    let first = field.node(0, None)?;
+    let second = field.node(1, Some(&first.ticket()?))?;
     seen(&first)?;
+    seen(&second)?;
+    Ok((first, second))
+}
+
+/// Starts a node that ended again, until the other sees it.
+fn starts(lab: &Lab, node: &Node<'_>, other: &Node<'_>) -> anyhow::Result<f64> {
+    let data_dir = node.daemon.data_dir.clone();
+    let command = up(lab, &node.host, &data_dir, "0");
+    let start = Instant::now();
+    let again = lab.spawn(command, data_dir)?;
+    seen(other)?;
     let seconds = start.elapsed().as_secs_f64();
     drop(again);
     Ok(seconds)
