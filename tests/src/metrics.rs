@@ -116,8 +116,6 @@ pub fn http(address: SocketAddr, request: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by that")]
-
     use super::*;
 
     const GOOD: &str = "# HELP a_b x y\n# TYPE a_b counter\na_b_total{c=\"d e\"} 3\n# EOF\n";

@@ -173,7 +173,7 @@ impl Catalogue {
             let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
             let is_manifest = |path: &PathBuf| {
                 path.extension().is_some_and(|e| e == "toml")
-                    && !path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.')
+                    && path.file_name().is_none_or(|name| name.as_encoded_bytes()[0] != b'.')
                     && path.is_file()
             };
             let mut files: Vec<PathBuf> = paths.filter(is_manifest).collect();
