@@ -9,6 +9,7 @@ mod liars;
 mod lifetimes;
 mod reach;
 mod soak;
+mod staging;
 mod stranger;
 mod submitter;
 mod together;

@@ -11,7 +11,9 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outlast_types::Hash;
-use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition};
+use redb::{
+    Database, DatabaseError, ReadableDatabase as _, ReadableTableMetadata as _, TableDefinition,
+};
 
 /// File systems keep times at least this finely, clocks of file servers aside.
 const RACY: Duration = Duration::from_secs(2);
@@ -54,10 +56,14 @@ pub(super) struct Known(Option<Database>);
 impl Known {
     pub(super) fn open(path: &Path) -> Self {
         let open = || Database::builder().set_cache_size(CACHE_BYTES).create(path);
-        let opened = open().or_else(|_| {
-            // Another process has it, or it is damaged: in the second case a new one serves as well.
-            let _ = std::fs::remove_file(path);
-            open()
+        let opened = open().or_else(|error| match error {
+            // Another submission has it.
+            DatabaseError::DatabaseAlreadyOpen => Err(error),
+            // It is damaged, or of another version: a new one serves as well.
+            _ => {
+                let _ = std::fs::remove_file(path);
+                open()
+            }
         });
         if let Err(error) = &opened {
             tracing::debug!("inputs are read again: {error}");
@@ -120,6 +126,9 @@ mod tests {
         known.remember(later, &[(before, hash)]);
         drop(known);
         let known = Known::open(&index);
+        assert_eq!(known.find(&before), Some(hash));
+        // Of two at once the second does without.
+        assert_eq!(Known::open(&index).find(&before), None);
         assert_eq!(known.find(&before), Some(hash));
         // The same length, and its time of change set back.
         let time = std::fs::metadata(&file).unwrap().modified().unwrap();

@@ -1,0 +1,213 @@
+//! Inputs on their way: cut, resumed, shared, kept, refused.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
+
+use outlast_tests::network::{Host, Network};
+use outlast_tests::{Node, SOON, World, skipped, until};
+
+/// Enough for ten cuts at the rate of the slow link.
+const LARGE: usize = 96 << 20;
+
+/// Bytes that don't repeat.
+fn bytes(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+fn put(world: &World, name: &str, bytes: &[u8]) {
+    fs::write(world.job_folder().join(name), bytes).unwrap();
+}
+
+/// What `cksum` says of a file of the job's folder here.
+fn checksum(world: &World, name: &str) -> String {
+    let output = Command::new("cksum").arg(name).current_dir(world.job_folder()).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+fn counter(node: &Node<'_>, name: &str) -> u64 {
+    node.status().counters.get(name).copied().unwrap_or(0)
+}
+
+/// As long as a node is being started it can't be asked.
+fn counter_if_up(node: &Node<'_>, name: &str) -> u64 {
+    let said = node.outlast(&["status", "--json"]);
+    let status: Option<outlast_api::types::NodeStatus> = serde_json::from_str(&said.stdout).ok();
+    status.and_then(|status| status.counters.get(name).copied()).unwrap_or(0)
+}
+
+/// `run` or `submit` of a command that says what has arrived.
+fn check(command: &str) -> Vec<&str> {
+    vec![command, "--replication", "1", "--samples", "0", "--", "cksum", "large.bin"]
+}
+
+/// A host that sends no faster than this.
+fn slow(host: &Host, rate: &str) -> Result<(), String> {
+    host.run(|| {
+        let words =
+            format!("qdisc replace dev eth0 root tbf rate {rate} burst 128kb latency 100ms");
+        let done = Command::new("tc").args(words.split(' ')).output();
+        let done = done.map_err(|error| format!("`tc` (iproute2): {error}"))?;
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(format!("`tc {words}`: {}", String::from_utf8_lossy(&done.stderr)))
+    })
+}
+
+#[test]
+fn a_large_input_that_is_cut_ten_times_arrives_whole() {
+    let network = match Network::new() {
+        Ok(network) => network,
+        Err(why) => return skipped(&why),
+    };
+    let (there, here) = (network.host().unwrap(), network.host().unwrap());
+    if let Err(why) = slow(&there, "150mbit") {
+        return skipped(&why);
+    }
+    let world = World::new();
+    put(&world, "large.bin", &bytes(1, LARGE));
+    let mut a = Node::new(&world, "a", 0).on(&there).up();
+    let mut b = Node::new(&world, "b", 1).on(&here).join(&a).up();
+    a.knows(2);
+    let id = a.outlast(&check("submit")).with_code(0).stdout.trim().to_owned();
+    let mut resumed = 0;
+    for cut in 0..10_u64 {
+        // At another moment each time; earlier if it is through already, which it shouldn't be.
+        let moved = ((cut * 7) % 5 + 1) << 20;
+        until("some of it arrives", || {
+            let fetched = counter_if_up(&b, "staging_bytes_fetched");
+            resumed = resumed.max(counter_if_up(&b, "staging_bytes_resumed"));
+            (fetched >= moved).then_some(())
+        });
+        match cut % 3 {
+            0 => {
+                b.kill();
+                b.start();
+            }
+            1 => {
+                here.cut();
+                until("the worker is missed", || {
+                    let state = format!("{:?}", a.view_of("b")?.state);
+                    (state != "Alive").then_some(())
+                });
+                here.heal();
+                b.kill();
+                b.start();
+            }
+            _ => {
+                a.kill();
+                a.start();
+                b.kill();
+                b.start();
+            }
+        }
+    }
+    let said = a.start_outlast(&["wait", &id]).ended(SOON * 3).with_code(0);
+    assert_eq!(said.stdout, checksum(&world, "large.bin"));
+    resumed = resumed.max(counter(&b, "staging_bytes_resumed"));
+    assert!(resumed > 4 << 20, "{resumed} bytes were still there after a cut");
+}
+
+#[test]
+fn what_is_unchanged_costs_nothing_again_and_a_change_costs_what_it_changes() {
+    let world = World::new();
+    let mut content = bytes(2, 24 << 20);
+    put(&world, "large.bin", &content);
+    let a = Node::new(&world, "a", 0).up();
+    let mut b = Node::new(&world, "b", 1).join(&a).up();
+    a.knows(2);
+    let submit = |a: &Node<'_>| {
+        let said = a.outlast(&check("run")).with_code(0);
+        assert_eq!(said.stdout, checksum(&world, "large.bin"));
+    };
+    submit(&a);
+    let first = counter(&a, "staging_bytes_served");
+    assert!(first >= 24 << 20);
+    // Also over a restart of the worker.
+    b.kill();
+    b.start();
+    a.knows(2);
+    submit(&a);
+    let second = counter(&a, "staging_bytes_served") - first;
+    // The list of inputs may be sent again.
+    assert!(second < 10_000, "{second} bytes for nothing new");
+    content.splice(5 << 20..(5 << 20) + 1000, bytes(3, 250_000));
+    put(&world, "large.bin", &content);
+    submit(&a);
+    let third = counter(&a, "staging_bytes_served") - first - second;
+    assert!(third > 100_000 && third < (24 << 20) / 20, "{third} bytes for one percent");
+}
+
+#[test]
+fn a_second_worker_gets_it_from_the_first() {
+    let world = World::new();
+    put(&world, "large.bin", &bytes(4, 32 << 20));
+    let a = Node::new(&world, "a", 0).up();
+    let b = Node::new(&world, "b", 1).join(&a).up();
+    a.knows(2);
+    a.outlast(&check("run")).with_code(0);
+    let before = counter(&a, "staging_bytes_served");
+    let c = Node::new(&world, "c", 1).join(&a).up();
+    c.knows(3);
+    // Two answers: both work.
+    let words = "run --replication 2 --samples 0 -- cksum large.bin";
+    let said = a.outlast(&words.split(' ').collect::<Vec<_>>()).with_code(0);
+    assert_eq!(said.stdout, checksum(&world, "large.bin"));
+    let (again, others) =
+        (counter(&a, "staging_bytes_served") - before, counter(&b, "staging_bytes_served"));
+    assert_eq!(counter(&c, "staging_bytes_fetched") >> 20, 32);
+    assert!(others > 8 << 20, "{others} bytes by the other worker, {again} by the submitter");
+}
+
+#[test]
+fn folders_arrive_as_they_are() {
+    let world = World::new();
+    let job = world.job_folder();
+    fs::create_dir_all(job.join("in/deep/empty")).unwrap();
+    fs::write(job.join("in/zero"), "").unwrap();
+    fs::write(job.join("in/a name\twith \"quotes\" and ünïcode 🎈"), "odd\n").unwrap();
+    fs::write(job.join("in/tool"), "#!/bin/sh\necho ran\n").unwrap();
+    fs::set_permissions(job.join("in/tool"), fs::Permissions::from_mode(0o755)).unwrap();
+    symlink("../tool", job.join("in/deep/link")).unwrap();
+    symlink("deep", job.join("in/folder-link")).unwrap();
+    fs::write(world.path("outside"), "from outside\n").unwrap();
+    symlink(world.path("outside"), job.join("in/away")).unwrap();
+    let script = "cd in && deep/link && folder-link/link && cat a*🎈 away && [ -d deep/empty ] \
+                  && [ ! -s zero ] && [ -e zero ] && readlink deep/link folder-link && [ ! -x zero ]";
+    let words =
+        ["run", "--replication", "1", "--samples", "0", "--input", "in", "--", "sh", "-c", script];
+    let a = Node::new(&world, "a", 0).up();
+    let _b = Node::new(&world, "b", 1).join(&a).up();
+    a.knows(2);
+    let said = a.outlast(&words).with_code(0);
+    assert_eq!(said.stdout, "ran\nran\nodd\nfrom outside\n../tool\ndeep\n");
+}
+
+#[test]
+fn a_full_cache_is_said_and_hurts_nobody_else() {
+    let world = World::new();
+    put(&world, "large.bin", &bytes(5, 3 << 20));
+    let small = "[storage]\ncache = '2MiB'\n";
+    let full = Node::new(&world, "full", 1).configured(small).up();
+    full.outlast(&check("run")).complains("no room for 3.0 MiB in the cache");
+    let a = Node::new(&world, "a", 0).up();
+    let _b = Node::new(&world, "b", 1).configured(small).join(&a).up();
+    a.knows(2);
+    let id = a.outlast(&check("submit")).with_code(0).stdout.trim().to_owned();
+    until("the worker says so", || {
+        a.outlast(&["logs", &id]).stdout.contains("its disk is full").then_some(())
+    });
+    let _c = Node::new(&world, "c", 1).join(&a).up();
+    let said = a.start_outlast(&["wait", &id]).ended(SOON).with_code(0);
+    assert_eq!(said.stdout, checksum(&world, "large.bin"));
+}
