@@ -108,7 +108,7 @@ pub fn explain(
     let why = if chosen {
         "it was asked for by name".to_owned()
     } else {
-        format!("the first that recognises it: it takes {takes} ({})", application.origin())
+        format!("the first that recognises it ({}); takes {takes}", application.origin())
     };
     let manager = manager.as_ref();
     let grid = manager.grid();

@@ -85,7 +85,7 @@ impl Application for Described {
     }
 
     fn takes(&self) -> Option<String> {
-        Some(format!("commands of {}: {}", self.0.programs.join(", "), self.0.summary))
+        Some(format!("commands of {} ({})", self.0.programs.join(", "), self.0.summary))
     }
 
     fn origin(&self) -> String {

@@ -96,7 +96,12 @@ impl Manager {
             _ => None,
         });
         let folders = answer::folders(&paths.collect());
-        let needs = opened.shared.iter().cloned().chain(opened.pieces.needs(&opened.grid, cells));
+        let own = opened.pieces.needs(&opened.grid, cells);
+        let needs = if own.is_empty() && opened.shared.len() == opened.inputs.len() {
+            Needs::All
+        } else {
+            Needs::Only(opened.shared.iter().cloned().chain(own).collect())
+        };
         let mut env = opened.env.clone();
         env.extend(spec.env.iter().map(|(name, value)| (name.clone(), word(value))));
         Step {
@@ -105,7 +110,7 @@ impl Manager {
                 .unwrap_or(Program::Installed(String::new())),
             args: run.iter().skip(1).flat_map(words).collect(),
             env,
-            inputs: Needs::Only(needs.collect()),
+            inputs: needs,
             stdin: spec.stdin.as_ref().map(word),
             exit: if spec.exit_any { ExitRule::Result } else { ExitRule::Zero },
             folders,

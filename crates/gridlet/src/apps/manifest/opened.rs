@@ -413,8 +413,12 @@ fn try_names(manifest: &Manifest, opened: &Opened) -> Result<(), OpenError> {
 impl Opened {
     /// Variables of a run that answers these cells.
     pub(super) fn values_of(&self, cells: &[CellId]) -> Values {
-        let mut values = self.values.clone();
-        values.extend(self.pieces.values(&self.grid, cells));
+        let own = self.pieces.values(&self.grid, cells);
+        // Not a copy of the list of all files for each of them.
+        let others = self.values.iter().filter(|(name, _)| !own.contains_key(*name));
+        let mut values: Values =
+            others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        values.extend(own);
         values
     }
 

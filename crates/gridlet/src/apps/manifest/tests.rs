@@ -134,6 +134,22 @@ fn files_become_gridlets_that_need_their_own_files_only() {
 }
 
 #[test]
+fn a_gridlet_says_nothing_of_the_files_of_others() {
+    let gzip = super::shipped::SHIPPED.iter().find(|(file, _)| *file == "apps/gzip.toml");
+    let names: Vec<String> = (0..4000).map(|n| format!("logs/of-the-year/{n:05}.log")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let command = format!("gzip {}", names.join(" "));
+    let manager = open(gzip.unwrap().1, &command, &files, 4).unwrap();
+    assert_eq!(manager.gridlets().len(), 4);
+    for gridlet in manager.gridlets() {
+        let cells: Vec<CellId> = manager.grid().cells_in(&gridlet.cells).collect();
+        let recipe = manager.recipe(gridlet, &cells);
+        let bytes = outlast_types::wire::encode(&recipe, usize::MAX).unwrap().len();
+        assert!(bytes < 400 * cells.len(), "{bytes} bytes for {} cells", cells.len());
+    }
+}
+
+#[test]
 fn what_cant_be_split_runs_as_one_gridlet_and_says_why() {
     let gzip =
         super::shipped::SHIPPED.iter().find(|(file, _)| *file == "apps/gzip.toml").unwrap().1;

@@ -123,10 +123,12 @@ impl Cut for Files {
             .map_err(|error| usage(error.to_string()))?;
         let names =
             Names { list: self.of.text.clone(), variable: self.variable.clone(), names, sizes };
+        let mut others = opening.values.clone();
+        others.remove(&names.list);
         let of_file = |file: usize| {
             let bytes = names.sizes[file];
             let Some(expr) = opening.cost else { return bytes as f64 + EACH };
-            let mut values = opening.values.clone();
+            let mut values = others.clone();
             names.describe(file, &mut values);
             expr.number(&values).unwrap_or(0.0)
         };
