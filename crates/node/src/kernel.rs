@@ -457,6 +457,8 @@ impl Loop {
         let Some(files) = self.shared.jobs.get(job) else { return };
         files.set_over();
         self.shared.examine(Task::Forget { job });
+        // It may have ended before, if its output was written again.
+        self.ended.retain(|ended| *ended != job);
         self.ended.push_back(job);
         let end = match self.peer.job(job).map(outlast_job::Coordinator::phase) {
             Some(outlast_job::Phase::Ended(end)) => end.clone(),
@@ -475,6 +477,13 @@ impl Loop {
         }
         while self.ended.len() > ENDED_JOBS {
             let Some(oldest) = self.ended.pop_front() else { break };
+            let phase = self.peer.job(oldest).map(outlast_job::Coordinator::phase);
+            if matches!(phase, Some(outlast_job::Phase::Ended(End::Unwritten(_))))
+                && let Some(files) = self.shared.jobs.get(oldest)
+            {
+                // They were kept for another try. The samples' truths aren't among what goes with the job.
+                self.shared.forget_outputs(files);
+            }
             let mut effects = Vec::new();
             self.peer.handle(self.shared.clock.now(), Input::Forget(oldest), &mut effects);
             self.shared.jobs.remove(oldest);

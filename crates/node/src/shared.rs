@@ -236,14 +236,19 @@ impl Shared {
             nice: NICE,
             holder: Holder::Given(id.key),
         };
-        let kernel = self.kernel.clone();
+        let (shared, runtime) = (Arc::clone(self), tokio::runtime::Handle::current());
         let events = move |event: LocalEvent| match event {
             LocalEvent::Cell { output, .. } => {
-                kernel.tell(Event::Input(Input::Run(id, RunEvent::Cell(output))));
+                shared.kernel.tell(Event::Input(Input::Run(id, RunEvent::Cell(output))));
             }
             LocalEvent::Ended { outcome, .. } => {
                 if let Some(event) = ended(outcome) {
-                    kernel.tell(Event::Input(Input::Run(id, event)));
+                    shared.kernel.tell(Event::Input(Input::Run(id, event)));
+                }
+                // Ended by the end of its job: what it kept until now came after the job was cleaned up.
+                if !shared.is_wanted(id.key) {
+                    let shared = Arc::clone(&shared);
+                    runtime.spawn(async move { shared.sweep(id.key).await });
                 }
             }
         };
@@ -259,6 +264,8 @@ impl Shared {
                 Some(files) => shared.compute_sample(job, files.record.manifest, &sample).await,
                 None => Err("the job is over".to_owned()),
             };
+            // Its job may have ended first, and was cleaned up.
+            shared.sweep(JobKey { submitter: shared.me, job }).await;
             shared.examine(Task::Compare { job, sample: Box::new(sample), truth });
         });
     }

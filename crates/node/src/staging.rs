@@ -152,6 +152,18 @@ impl Shared {
         manifest: ManifestRef,
         needs: &Needs,
     ) -> Result<Arc<StagedInputs>, RunFailure> {
+        let result = self.lay_out(key, manifest, needs).await;
+        // It may have ended meanwhile: what was fetched since it was cleaned up would be held for ever.
+        self.sweep(key).await;
+        result
+    }
+
+    async fn lay_out(
+        &self,
+        key: JobKey,
+        manifest: ManifestRef,
+        needs: &Needs,
+    ) -> Result<Arc<StagedInputs>, RunFailure> {
         let setup = RunFailure::Setup;
         let inputs = self.inputs_of(key, manifest).await?;
         let (of, needs) = (Arc::clone(&inputs), needs.clone());
@@ -187,20 +199,31 @@ impl Shared {
     pub(crate) fn clean(self: &Arc<Self>, key: JobKey) {
         lock(&self.wanted).remove(&key);
         let shared = Arc::clone(self);
-        tokio::spawn(async move {
-            let _one_at_a_time = shared.staging.laying.lock().await;
-            if lock(&shared.wanted).contains(&key) {
-                // It came back in between.
-                return;
-            }
-            shared.staging.forget(key);
-            shared.store.release(Holder::Worked(key));
-            shared.store.release(Holder::Given(key));
-            let folder = shared.job_folder(key);
-            let removed = tokio::task::spawn_blocking(move || executor::remove_tree(&folder));
-            if let Err(error) = removed.await {
-                tracing::warn!("removing a job's folder: {error}");
-            }
-        });
+        tokio::spawn(async move { shared.sweep(key).await });
+    }
+
+    /// Whether something here works for a job.
+    pub(crate) fn is_wanted(&self, key: JobKey) -> bool {
+        lock(&self.wanted).contains(&key)
+    }
+
+    /// Removes what is here of a job that nothing here works for.
+    pub(crate) async fn sweep(&self, key: JobKey) {
+        if self.is_wanted(key) {
+            return;
+        }
+        let _one_at_a_time = self.staging.laying.lock().await;
+        if self.is_wanted(key) {
+            // It came back in between.
+            return;
+        }
+        self.staging.forget(key);
+        self.store.release(Holder::Worked(key));
+        self.store.release(Holder::Given(key));
+        let folder = self.job_folder(key);
+        let removed = tokio::task::spawn_blocking(move || executor::remove_tree(&folder));
+        if let Err(error) = removed.await {
+            tracing::warn!("removing a job's folder: {error}");
+        }
     }
 }
