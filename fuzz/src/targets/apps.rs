@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::LazyLock;
 
-use outlast_gridlet::apps::manifest::{Described, Manifest, shipped};
+use outlast_gridlet::apps::manifest::{Described, Manifest};
 use outlast_gridlet::{
-    Application, ApplicationManager, CommandLine, Ran, SourceFiles, SplitHint, Tool, apps,
+    Application, ApplicationManager, CommandLine, Ran, Registry, SourceFiles, SplitHint, Tool, apps,
     is_inner_path,
 };
 use outlast_types::limits;
@@ -14,6 +15,9 @@ use super::texts::lines;
 
 /// Gridlets whose recipes are looked at; all are made in the same way.
 const LOOKED_AT: usize = 24;
+
+/// Made once: it reads all manifests that come with Outlast.
+static REGISTRY: LazyLock<Registry> = LazyLock::new(apps::registry);
 
 /// Where tools put what they prepare: all of it is there.
 const SCRATCH: &str = "/scratch";
@@ -95,8 +99,7 @@ fn read(bytes: &[u8]) -> (CommandLine, Files) {
 }
 
 fn open(app: &str, bytes: &[u8]) {
-    let registry = apps::registry();
-    open_with(registry.get(app).expect("it is one of those that come with Outlast"), bytes);
+    open_with(REGISTRY.get(app).expect("it is one of those that come with Outlast"), bytes);
 }
 
 fn open_with(app: &dyn Application, bytes: &[u8]) {
@@ -109,8 +112,7 @@ fn open_with(app: &dyn Application, bytes: &[u8]) {
             whole(manager.as_ref());
             let state = manager.state();
             // As the daemon does: what can't be split may have become a plain command.
-            let registry = apps::registry();
-            let app = registry.get(manager.app()).expect("one that can be found after a restart");
+            let app = REGISTRY.get(manager.app()).expect("one that can be found after a restart");
             let again = app.restore(&state).expect("its own state can be read");
             assert!(again.state() == state, "its state changes by being restored");
             assert_eq!(again.gridlets(), manager.gridlets());
@@ -363,8 +365,7 @@ fn texts() -> Vec<String> {
 
 /// A command of `ffmpeg`, and what `ffprobe` says of the film.
 pub(super) fn film(bytes: &[u8]) {
-    let manifest = shipped().into_iter().find(|manifest| manifest.name == "ffmpeg");
-    open_with(&Described::new(manifest.expect("it is shipped")), bytes);
+    open("ffmpeg", bytes);
 }
 
 pub(super) const FILM_WORDS: &[&str] = &[
