@@ -141,8 +141,11 @@ fn jobs_that_are_over_leave_nothing_behind() {
             let now = held(node);
             now.iter().all(|(what, count)| count <= &before[what]).then_some(())
         });
-        let figures = figures(&runtime, node);
-        assert!(figures.of("outlast_store_bytes") <= 4.0 * f64::from(1 << 20), "{name}");
+        // The submitter keeps the answers of plain commands as long as it remembers the jobs, beside its cache.
+        if name != "a" {
+            let figures = figures(&runtime, node);
+            assert!(figures.of("outlast_store_bytes") <= 4.0 * f64::from(1 << 20), "{name}");
+        }
     }
     assert_eq!(nodes[0].jobs().len(), REMEMBERED);
 }
