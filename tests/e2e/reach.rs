@@ -52,7 +52,7 @@ fn nodes_behind_routers_and_nat_join_by_ticket_and_work() {
     let a = Node::new(&world, "a", 0).on(&public).up();
     assert!(a.outlast(&["status"]).stdout.contains("nobody has seen this node yet"));
     let b = Node::new(&world, "b", 0).on(&there).join(&a).up();
-    let c = Node::new(&world, "c", 2).on(&home).join(&a).up();
+    let c = Node::new(&world, "c", 2).on(&home).with(&["--no-lan"]).join(&a).up();
     for node in [&a, &b, &c] {
         node.knows(3);
     }
@@ -87,7 +87,8 @@ fn two_nodes_behind_nats_reach_each_other_by_a_relay_that_may_be_restarted() {
     let a = Node::new(&world, "a", 0).on(&left).with(&options).up();
     connected(&a, true);
     let started = Instant::now();
-    let b = Node::new(&world, "b", 2).on(&right).with(&options).join(&a).up();
+    let b = Node::new(&world, "b", 2).on(&right).with(&options).with(&["--no-lan"]);
+    let b = b.join(&a).up();
     a.knows(2);
     println!("joined by the relay after {} ms", started.elapsed().as_millis());
     b.knows(2);
@@ -271,6 +272,36 @@ fn nodes_of_one_organisation_find_each_other_on_a_lan_and_only_they() {
         (hosts[1].address.clone(), hosts[0].address.clone())
     );
     println!("found after {} and {} ms", a.2.as_millis(), b.2.as_millis());
+}
+
+#[test]
+fn members_find_each_other_on_a_lan_after_all_addresses_have_changed() {
+    let world = World::new();
+    let network = match Network::new() {
+        Ok(network) => network,
+        Err(why) => return skipped(&why),
+    };
+    let [left, right] = [network.host().unwrap(), network.host().unwrap()];
+    left.multicast();
+    right.multicast();
+    let mut a = Node::new(&world, "a", 0).on(&left).up();
+    assert!(a.status().reach.lan.starts_with("silent"), "alone, it announces nothing");
+    let mut b = Node::new(&world, "b", 2).on(&right).join(&a).up();
+    a.knows(2);
+    until("both announce themselves", || {
+        let announced = |node: &Node<'_>| node.status().reach.lan.starts_with("announced");
+        (announced(&a) && announced(&b)).then_some(())
+    });
+    for node in [&mut a, &mut b] {
+        node.kill();
+        node.moves();
+    }
+    a.start();
+    b.start();
+    let started = Instant::now();
+    a.knows(2);
+    println!("a member was found on the LAN after {} ms", started.elapsed().as_millis());
+    works_for(&world, &b, &a);
 }
 
 #[test]

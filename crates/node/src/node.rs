@@ -508,6 +508,11 @@ fn contacts(
     let waiting = shared.trust.tickets();
     for node in config.join.iter().chain(&waiting).flat_map(|ticket| &ticket.nodes) {
         let (addresses, relay) = (node.addresses.clone(), node.relay.clone());
+        if let Some(relay) = relay.as_ref().filter(|_| config.network.relays.is_empty()) {
+            info!(
+                "the ticket names a relay, which is used only if it is chosen here too: --relay {relay}"
+            );
+        }
         contacts.insert(node.node, Place { addresses, relay });
     }
     contacts.remove(&shared.me);
