@@ -19,6 +19,7 @@
 
 mod admission;
 mod connection;
+mod dial;
 mod frames;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -12,14 +12,14 @@ use iroh::endpoint::{
     BindError, Connection, Incoming, NetReportConfig, PortmapperConfig, QuicTransportConfig,
     RecvStream, SendStream, VarInt, presets,
 };
-use iroh::{Endpoint, EndpointAddr, EndpointId, RelayMode, RelayUrl};
+use iroh::{Endpoint, RelayMode, RelayUrl};
 use outlast_types::{NodeId, limits};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
-use super::admission::{Control, NotAdmitted, PATIENCE, REFUSED};
-use super::connection::{GOODBYE, Phase, VIOLATION};
+use super::admission::REFUSED;
+use super::connection::Phase;
 use super::gate::tidy;
 use super::lan::{TAGS, Tag};
 use super::peer::{ADDRESSES, Peer};
@@ -27,17 +27,17 @@ use super::reach::{Lan, Observations, Place, Reach, RelayState};
 use super::refusals::Told;
 use super::{
     BoxFuture, Counters, FetchError, Gate, KeyError, NodeKey, StreamHandler, Transport,
-    TransportEvent, admission, connection, count, frames, lan, relay,
+    TransportEvent, connection, count, frames, lan, relay,
 };
 
 /// The protocol that both ends have to speak.
-const ALPN: &[u8] = b"outlast/2";
+pub(super) const ALPN: &[u8] = b"outlast/2";
 
 /// Nodes known at a time: all members and as many that come and go.
 const PEERS: usize = 2 * limits::MEMBERS;
 
 /// A node that doesn't answer within this time can't be reached.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A quiet connection is kept alive with this interval, and dead after so long without a sign of
 /// life: a killed worker's leases go to others that soon.
@@ -55,9 +55,6 @@ const SERVES: usize = 64;
 
 /// Streams that one connection may have open: the one of the admission, and requests.
 const STREAMS: u32 = 17;
-
-/// Nobody waits longer for a stream while so many are open.
-const STREAM_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One stream of frames; a second one is a violation that we want to see.
 const FRAME_STREAMS: u32 = 2;
@@ -120,11 +117,11 @@ pub struct IrohTransport {
 pub(super) struct Inner {
     pub(super) endpoint: Endpoint,
     id: NodeId,
-    gate: Arc<dyn Gate>,
+    pub(super) gate: Arc<dyn Gate>,
     pub(super) streams: Arc<dyn StreamHandler>,
     /// How often a node was disconnected: who was let in before that is asked again.
-    disconnects: AtomicU64,
-    told: Mutex<Told>,
+    pub(super) disconnects: AtomicU64,
+    pub(super) told: Mutex<Told>,
     observations: Mutex<Observations>,
     /// In the order of the configuration.
     pub(super) relays: Mutex<Vec<RelayState>>,
@@ -290,7 +287,7 @@ impl Inner {
     }
 
     /// The peer of this key, new if need be. `None` if there are too many.
-    fn peer(self: &Arc<Self>, node: NodeId) -> Option<Arc<Peer>> {
+    pub(super) fn peer(self: &Arc<Self>, node: NodeId) -> Option<Arc<Peer>> {
         let mut peers = lock(&self.peers);
         if let Some(peer) = peers.get(&node) {
             return Some(Arc::clone(peer));
@@ -304,63 +301,6 @@ impl Inner {
         self.senders.send_modify(|senders| *senders += 1);
         self.runtime.spawn(connection::send_loop(Arc::clone(self), Arc::clone(&peer)));
         Some(peer)
-    }
-
-    /// Asks the gate about a connection that another node made, and begins to serve it.
-    async fn adopt(self: &Arc<Self>, connection: &Connection) {
-        let node = NodeId::from_bytes(*connection.remote_id().as_bytes());
-        let answer = admission::answer(&self.gate, node, connection);
-        // Nobody is remembered who wasn't let in.
-        let Ok(control) = self.admitted(node, connection, answer).await else { return };
-        let Some(peer) = self.peer(node) else {
-            count(&self.counters.refused, 1);
-            connection.close(VarInt::from_u32(2), b"too many nodes");
-            return;
-        };
-        connection::begin(self, &peer, connection, control);
-    }
-
-    /// Waits for the end of an admission; closes the connection if there is none.
-    async fn admitted(
-        self: &Arc<Self>,
-        node: NodeId,
-        connection: &Connection,
-        admission: impl Future<Output = Result<Control, NotAdmitted>>,
-    ) -> Result<Control, NotAdmitted> {
-        let before = self.disconnects.load(Ordering::SeqCst);
-        let late = Err(NotAdmitted::Lost("it didn't say who it is in time".to_owned()));
-        let mut admitted = timeout(PATIENCE, admission).await.unwrap_or(late);
-        if before != self.disconnects.load(Ordering::SeqCst) {
-            // Perhaps it was this one, and the gate had not heard of it yet.
-            admitted = Err(NotAdmitted::Lost("busy, try again".to_owned()));
-        }
-        match &admitted {
-            Ok(_) => {}
-            Err(NotAdmitted::ByUs(reason)) => {
-                count(&self.counters.turned_away, 1);
-                self.refused(node, true, reason).await;
-            }
-            Err(NotAdmitted::ByThem(_)) => {}
-            Err(NotAdmitted::Violation(reason)) => {
-                count(&self.counters.violations, 1);
-                connection.close(VIOLATION, reason.as_bytes());
-            }
-            Err(NotAdmitted::Lost(reason)) => connection.close(GOODBYE, reason.as_bytes()),
-        }
-        admitted
-    }
-
-    /// The gate of a node said no, at once or later.
-    pub(super) async fn turned_away(&self, peer: &Peer, reason: String) {
-        count(&self.counters.turned_away_by_others, 1);
-        lock(&peer.refusal).refused(Instant::now(), &reason);
-        self.refused(peer.node, false, &reason).await;
-    }
-
-    async fn refused(&self, node: NodeId, by_us: bool, reason: &str) {
-        if lock(&self.told).tells(Instant::now(), node, by_us) {
-            self.emit(TransportEvent::Refused { node, by_us, reason: reason.to_owned() }).await;
-        }
     }
 
     /// A node says under which address it sees this one.
@@ -410,67 +350,6 @@ impl Inner {
         let addresses = lock(&self.observations).place(self.listens());
         Place { addresses, relay: relay::home(&lock(&self.relays)) }
     }
-
-    /// A new stream to a node.
-    async fn open(self: &Arc<Self>, to: NodeId) -> Result<(SendStream, RecvStream), FetchError> {
-        let unreachable = |reason| FetchError::Unreachable { node: to, reason };
-        let peer = self.peer(to).ok_or_else(|| unreachable("too many nodes".to_owned()))?;
-        let connection = self.connect(&peer).await.map_err(unreachable)?;
-        let opened = timeout(STREAM_TIMEOUT, connection.open_bi()).await;
-        let opened = opened.map_err(|_| unreachable("too many streams are open".to_owned()))?;
-        opened.map_err(|error| unreachable(error.to_string()))
-    }
-
-    /// An open connection to a node.
-    pub(super) async fn connect(self: &Arc<Self>, peer: &Arc<Peer>) -> Result<Connection, String> {
-        if let Some(connection) = peer.live() {
-            return Ok(connection);
-        }
-        let _dialing = peer.dialing.lock().await;
-        if let Some(connection) = peer.live() {
-            return Ok(connection);
-        }
-        if let Some(reason) = lock(&peer.refusal).hinders(Instant::now()) {
-            count(&self.counters.dials_spared, 1);
-            return Err(format!("it turned this node away: {reason}"));
-        }
-        let Place { addresses, relay } = lock(&peer.place).clone();
-        if addresses.is_empty() && relay.is_none() {
-            return Err("no address is known".to_owned());
-        }
-        let ways = addresses.iter().map(ToString::to_string).chain(relay.clone());
-        let ways = ways.collect::<Vec<_>>().join(", ");
-        let id = EndpointId::from_bytes(peer.node.as_bytes())
-            .map_err(|_| "its id is not a public key".to_owned())?;
-        let mut target = addresses
-            .iter()
-            .fold(EndpointAddr::new(id), |target, address| target.with_ip_addr(*address));
-        if let Some(relay) = relay.and_then(|relay| relay.parse().ok()) {
-            target = target.with_relay_url(relay);
-        }
-        let connection = timeout(DIAL_TIMEOUT, self.endpoint.connect(target, ALPN))
-            .await
-            .map_err(|_| format!("no answer from {ways}"))?
-            .map_err(|error| format!("{ways}: {error:#}"))?;
-        let question = admission::ask(&self.gate, peer.node, &connection);
-        let control = match self.admitted(peer.node, &connection, question).await {
-            Ok(control) => control,
-            Err(error) => {
-                let text = error.to_string();
-                match error {
-                    NotAdmitted::ByThem(reason) => self.turned_away(peer, reason).await,
-                    // Dialling it again makes sense as seldom as if it had said no.
-                    NotAdmitted::ByUs(reason) => {
-                        lock(&peer.refusal).refused(Instant::now(), &reason);
-                    }
-                    _ => {}
-                }
-                return Err(text);
-            }
-        };
-        connection::begin(self, peer, &connection, control);
-        Ok(connection)
-    }
 }
 
 impl Transport for IrohTransport {
@@ -509,8 +388,7 @@ impl Transport for IrohTransport {
         if let Some(peer) = self.inner.peer(node) {
             let addresses = addresses.iter().copied().take(ADDRESSES).collect();
             let relay = relay.filter(|_| !lock(&self.inner.relays).is_empty()).map(str::to_owned);
-            *lock(&peer.place) = Place { addresses, relay };
-            peer.changed.notify_one();
+            peer.learn(Place { addresses, relay });
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Peer {
     pub(super) refusal: Mutex<Refusal>,
     /// Only one dials at a time.
     pub(super) dialing: tokio::sync::Mutex<()>,
+    /// The node is to be looked for somewhere else.
+    pub(super) moved: Notify,
     /// Something changed that the sender waits for: a frame, a connection, an address, the end.
     pub(super) changed: Notify,
 }
@@ -66,8 +68,20 @@ impl Peer {
             connections: Mutex::default(),
             refusal: Mutex::default(),
             dialing: tokio::sync::Mutex::default(),
+            moved: Notify::new(),
             changed: Notify::new(),
         })
+    }
+
+    /// Where it is, from now on.
+    pub(super) fn learn(&self, place: Place) {
+        let mut known = lock(&self.place);
+        if *known != place {
+            *known = place;
+            // Whoever dials and whoever pauses; one that does neither looks for itself.
+            self.moved.notify_waiters();
+            self.changed.notify_one();
+        }
     }
 
     /// Whether there was room.

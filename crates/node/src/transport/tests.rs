@@ -181,6 +181,22 @@ async fn a_wrong_key_and_an_unknown_address_are_no_connection() {
     assert_eq!(a.count(|c| &c.frames_dropped), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dial_begins_anew_when_the_node_is_found_somewhere_else() {
+    let (a, mut b) = (node().await, node().await);
+    let id = b.transport.id();
+    // Takes what comes and never answers.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    a.transport.learn(id, &[silent.local_addr().unwrap()], None);
+    a.transport.send(id, Bytes::from_static(b"found"));
+    // The dial has begun once a packet is there.
+    tokio::task::spawn_blocking(move || silent.recv(&mut [0; 2000]).unwrap()).await.unwrap();
+    a.transport.learn(id, &b.transport.addresses(), None);
+    // Had the first dial been given up, the frame would have been dropped with it.
+    assert_eq!(b.frame().await, "found");
+    assert_eq!(a.count(|c| &c.frames_dropped), 0);
+}
+
 #[test]
 fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
     let here = tokio::runtime::Runtime::new().unwrap();
