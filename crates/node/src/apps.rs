@@ -324,7 +324,7 @@ mod tests {
             std::fs::create_dir(folder).unwrap();
             std::fs::write(folder.join("seq.toml"), MANIFEST.replace("NAME", "seq")).unwrap();
         }
-        std::fs::write(second.join("bad.toml"), "[app]\nname = 3\n").unwrap();
+        std::fs::write(second.join("bad.toml"), MANIFEST.replace("\"NAME\"", "3")).unwrap();
         std::fs::write(second.join("gzip.toml"), MANIFEST.replace("NAME", "gzip")).unwrap();
         let catalogue = Catalogue::new(registry(), vec![first.clone(), second.clone()]);
         let (registry, broken) = catalogue.registry();
@@ -333,12 +333,12 @@ mod tests {
         assert_eq!(registry.choose(None, &command("seq 3")).unwrap().name(), "seq");
         assert_eq!(broken.len(), 1);
         assert!(
-            broken[0].short().contains("bad.toml:2:8: `name`: expected a text"),
+            broken[0].short().contains("bad.toml:3:16: `name`: expected a text"),
             "{}",
             broken[0].short()
         );
         let error = choose(&registry, &broken, Some("bad"), &command("x")).err().unwrap();
-        assert!(error.to_string().contains("bad.toml:2:8"), "{error}");
+        assert!(error.to_string().contains("bad.toml:3:16"), "{error}");
         let entries = catalogue.entries();
         assert!(entries.iter().any(|entry| entry.name == "bad" && entry.broken.is_some()));
         // What is changed is read again.
@@ -369,7 +369,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("seq.toml"), MANIFEST.replace("NAME", "seq")).unwrap();
         let catalogue = Catalogue::new(registry(), vec![dir.path().to_owned()]);
-        let hint = SplitHint { slots: 1, gridlets: None };
+        let hint = SplitHint { slots: 1, gridlets: Some(3) };
         let explained = catalogue.explain(None, &command("seq 3"), dir.path(), hint).unwrap();
         assert_eq!((explained.app.as_str(), explained.gridlets), ("seq", 3));
         assert_eq!(explained.first[0].first[0].command, ["echo", "1"]);

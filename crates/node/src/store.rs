@@ -16,7 +16,7 @@
 //! outlives the daemon, but not the system: after another boot `new` and `lists` are emptied, and what is in `part` is
 //! hashed before it is believed, as always.
 //!
-//! **What stays**: [`Books`] knows who needs what. A blob that nobody needs stays until room is needed (least
+//! **What stays**: `Books` knows who needs what. A blob that nobody needs stays until room is needed (least
 //! recently used first) or, if it was an answer, goes at once.
 //!
 //! Everything here blocks: call it from a thread that may.

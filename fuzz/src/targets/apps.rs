@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use outlast_gridlet::apps::manifest::{Described, Manifest};
 use outlast_gridlet::{
-    Application, ApplicationManager, CommandLine, Ran, Registry, SourceFiles, SplitHint, Tool, apps,
-    is_inner_path,
+    Application, ApplicationManager, CommandLine, Ran, Registry, SourceFiles, SplitHint, Tool,
+    apps, is_inner_path,
 };
 use outlast_types::limits;
 
