@@ -370,7 +370,7 @@ mod tests {
         std::fs::write(dir.path().join("seq.toml"), MANIFEST.replace("NAME", "seq")).unwrap();
         let catalogue = Catalogue::new(registry(), vec![dir.path().to_owned()]);
         let hint = SplitHint { slots: 1, gridlets: Some(3) };
-        let explained = catalogue.explain(None, &command("seq 3"), dir.path(), hint).unwrap();
+        let explained = catalogue.explain(None, &command("seq"), dir.path(), hint).unwrap();
         assert_eq!((explained.app.as_str(), explained.gridlets), ("seq", 3));
         assert_eq!(explained.first[0].first[0].command, ["echo", "1"]);
     }
