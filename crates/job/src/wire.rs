@@ -16,26 +16,13 @@ pub enum Message {
     ToCoordinator(JobId, ToCoordinator),
 }
 
-/// The list of a job's inputs, itself a blob at the submitter: postcard of `Vec<`[`StagedFile`]`>`.
+/// The list of a job's inputs, itself a blob at the submitter: an encoded `outlast_stage::tree::Tree`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestRef {
     /// Hash of the list.
     pub hash: Hash,
     /// Its bytes.
     pub length: u64,
-}
-
-/// An input, by content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StagedFile {
-    /// Path in the job's folder: relative, inside.
-    pub name: String,
-    /// Hash of its bytes.
-    pub hash: Hash,
-    /// Its bytes.
-    pub length: u64,
-    /// Whether it may be executed.
-    pub executable: bool,
 }
 
 /// From a coordinator to a worker.

@@ -12,12 +12,10 @@
 //! - [`chunks`]: where a file is cut, and how its pieces are known.
 //! - [`bitmap`]: which pieces somebody has.
 //! - [`swarm`]: who is asked for which piece, when.
-//! - [`cache`]: what a full store throws away.
 //! - [`quota`]: what a node does for others, at most.
 //! - [`wire`]: requests and answers on a stream.
 
 pub mod bitmap;
-pub mod cache;
 pub mod chunks;
 pub mod quota;
 pub mod swarm;
