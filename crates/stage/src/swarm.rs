@@ -139,6 +139,8 @@ pub struct Swarm {
     arrived: Time,
     /// When the last request ended.
     idle: Time,
+    /// When something happened last: what was due by then is done.
+    seen: Time,
     failed: bool,
 }
 
@@ -155,6 +157,7 @@ impl Swarm {
             next: 0,
             arrived: Time::ZERO,
             idle: Time::ZERO,
+            seen: Time::ZERO,
             failed: false,
         }
     }
@@ -174,6 +177,7 @@ impl Swarm {
         if self.failed {
             return;
         }
+        self.seen = self.seen.max(now);
         match event {
             Event::Want { blob, lengths, here } => self.on_want(now, blob, &lengths, &here, out),
             Event::Source { node, origin } => self.on_source(now, node, origin),
@@ -191,8 +195,9 @@ impl Swarm {
         self.check_hope(now, out);
     }
 
-    /// When [`Event::Tick`] is due at the latest, if nothing else happens before.
-    pub fn next_tick(&self, now: Time) -> Time {
+    /// When [`Event::Tick`] is due at the latest, if nothing else happens before. It is after the last
+    /// event, and may be past already.
+    pub fn next_tick(&self) -> Time {
         if self.failed || self.missing() == 0 {
             return Time::FAR;
         }
@@ -207,7 +212,7 @@ impl Swarm {
             .flat_map(|request| second.map(|after| request.at + after));
         let starved = self.requests.is_empty().then(|| self.idle + STARVED);
         let ticks = stalls.chain(backoffs).chain(surveys).chain(end_game).chain(starved);
-        let next = ticks.chain([self.arrived + GIVE_UP]).filter(|&at| at > now).min();
+        let next = ticks.chain([self.arrived + GIVE_UP]).filter(|&at| at > self.seen).min();
         next.unwrap_or(Time::FAR)
     }
 

@@ -354,7 +354,7 @@ pub(super) fn fetching(bytes: &[u8]) {
         if requests.len() > 2048 {
             requests.clear();
         }
-        swarm.next_tick(now);
+        swarm.next_tick();
     }
 }
 

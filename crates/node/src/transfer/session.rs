@@ -177,7 +177,7 @@ impl Session<'_> {
                 return Ok(());
             }
             let now = self.now();
-            let wait = self.swarm.next_tick(now).since(now).min(ASK_HOLDERS);
+            let wait = self.swarm.next_tick().since(now).min(ASK_HOLDERS);
             tokio::select! {
                 // The session holds a sender itself.
                 Some(news) = heard.recv() => {

@@ -69,7 +69,7 @@ impl Rig {
     /// Ticks when it wants to, until the time.
     fn until(&mut self, ms: u64) -> &mut Self {
         loop {
-            let next = self.swarm.next_tick(self.now);
+            let next = self.swarm.next_tick();
             assert!(next > self.now);
             if next > at(ms) {
                 return self.at(ms);
@@ -88,7 +88,7 @@ fn nothing_to_fetch_is_done_at_once() {
     let here = Bitmap::all(2);
     rig.on(Event::Want { blob: blob(2), lengths: vec![5, 5], here });
     assert_eq!(rig.take(), [Effect::Complete { blob: blob(2) }, Effect::Done]);
-    assert_eq!(rig.swarm.next_tick(rig.now), Time::FAR);
+    assert_eq!(rig.swarm.next_tick(), Time::FAR);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn a_source_that_fails_is_asked_less_and_less_and_then_given_up() {
     let mut asked = Vec::new();
     for _ in 0..FAILURES {
         while rig.out.is_empty() {
-            let next = rig.swarm.next_tick(rig.now);
+            let next = rig.swarm.next_tick();
             rig.now = next;
             rig.on(Event::Tick);
         }
@@ -218,7 +218,7 @@ fn a_source_that_fails_is_asked_less_and_less_and_then_given_up() {
     let text = "1000 bytes in 1 pieces couldn't be fetched: nobody is left to ask; \
                 the submitter 0101010101 refused the stream";
     assert_eq!(failure.to_string(), text);
-    assert_eq!(rig.swarm.next_tick(rig.now), Time::FAR);
+    assert_eq!(rig.swarm.next_tick(), Time::FAR);
 }
 
 #[test]
@@ -387,7 +387,7 @@ proptest! {
             checker.heard(&event);
             rig.on(event);
             checker.wanted(rig.take().iter());
-            prop_assert!(rig.swarm.next_tick(rig.now) > rig.now);
+            prop_assert!(rig.swarm.next_tick() > rig.now);
             let in_flight: u64 = rig.swarm.sources.values().map(|s| s.in_flight).sum();
             let owed: u64 =
                 rig.swarm.requests.values().map(|r| rig.swarm.units.bytes_of(r.unit, r.owed)).sum();

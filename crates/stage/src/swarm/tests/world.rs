@@ -304,7 +304,7 @@ impl World {
         let mut out = Vec::new();
         swarm.on_event(now, event, &mut out);
         host.checker.wanted(out.iter());
-        let tick = swarm.next_tick(now);
+        let tick = swarm.next_tick();
         if tick != Time::FAR && tick != host.tick {
             host.tick = tick;
             self.after(tick.since(now), Action::Tick(number));
