@@ -13,6 +13,9 @@ mod watch;
 
 use std::path::PathBuf;
 
+use outlast_api::types::{JobSummary, Page};
+use tokio::time::Instant;
+
 use crate::args::{Cli, Command};
 use crate::config::Surroundings;
 use crate::connect::{self, Attached};
@@ -69,6 +72,45 @@ impl<'a> Context<'a> {
 
     async fn attach(&self, role: Role) -> Result<Attached, Failure> {
         connect::connect_or_embed(self.embedder, &self.data_dir, role).await
+    }
+
+    /// For a client whose daemon stopped answering: what the record says, if nobody else has it. A node
+    /// that leaves once all jobs have ended can't tell everybody.
+    async fn look_at_record(&self, job: &str) -> Recorded {
+        let Ok(attached) = self.attach(Role::Passive).await else { return Recorded::Unknown };
+        if !attached.is_embedded() {
+            return Recorded::Unknown;
+        }
+        if let Ok(detail) = attached.control().job(job, Page::NONE).await
+            && detail.summary.state.ended()
+        {
+            return Recorded::Ended(attached, Box::new(detail.summary));
+        }
+        attached.stop().await;
+        Recorded::GoesOn
+    }
+}
+
+/// A job in a record without a daemon.
+enum Recorded {
+    /// It ended with the daemon; here is who can be asked about it.
+    Ended(Attached, Box<JobSummary>),
+    /// It waits for the next daemon.
+    GoesOn,
+    /// Somebody still uses the record, or does so again.
+    Unknown,
+}
+
+/// A daemon that doesn't answer.
+struct Lost {
+    since: Instant,
+    /// Its record was seen, and there is nothing to do but wait for it.
+    goes_on: bool,
+}
+
+impl Lost {
+    fn now() -> Self {
+        Self { since: Instant::now(), goes_on: false }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use outlast_api::{Client, Control};
 use outlast_node::TICKET_REFUSED;
+use outlast_node::config::Config;
 use tokio::time::{Instant, sleep};
 
 use crate::config;
@@ -86,6 +87,27 @@ pub async fn connect_or_embed(
             // Another one was faster; it will answer soon, or be gone.
             Err(StartError::InUse(_)) if Instant::now() < until => sleep(IN_USE_POLL).await,
             Err(error) => return Err(start_failure(error)),
+        }
+    }
+}
+
+/// The node of `outlast up`.
+///
+/// # Errors
+/// If it can't be started. A command that looks at the record holds the data directory for a moment, which
+/// is waited for; a daemon that answers is not.
+pub async fn start_daemon(
+    embedder: &dyn Embedder,
+    config: &Config,
+) -> Result<Box<dyn Node>, StartError> {
+    let client = Client::new(&config.data_dir);
+    let until = Instant::now() + IN_USE_GRACE;
+    loop {
+        match embedder.start(config.clone(), Role::Daemon).await {
+            Err(StartError::InUse(_)) if Instant::now() < until && !client.is_there().await => {
+                sleep(IN_USE_POLL).await;
+            }
+            started => return started,
         }
     }
 }

@@ -195,6 +195,8 @@ pub(crate) struct Script {
     /// One list after another; the last one stays. None: a list of two.
     pub(crate) logs: Mutex<VecDeque<Vec<LogEntry>>>,
     pub(crate) stdout: Vec<u8>,
+    /// Says that it leaves when it is asked for standard output from here on, and calls this.
+    pub(crate) leaves: Option<(u64, Box<dyn Fn() + Send + Sync>)>,
     pub(crate) refuse: Option<ApiError>,
 }
 
@@ -319,6 +321,12 @@ impl Control for Script {
 
     fn output<'a>(&'a self, _: &'a str, name: OutputName, offset: u64) -> Answer<'a, OutputPart> {
         Box::pin(async move {
+            if let Some((at, leave)) = &self.leaves
+                && *at == offset
+            {
+                leave();
+                return Err(ApiError::unavailable("the node is stopping"));
+            }
             let whole: &[u8] = match name {
                 OutputName::Stdout => &self.stdout,
                 OutputName::Stderr => b"a warning\n",

@@ -9,6 +9,7 @@ use outlast_api::types::{JobSummary, OutputName};
 use outlast_api::{ApiError, Control, ErrorCode};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::{Context, Lost, Recorded};
 use crate::args::FollowArgs;
 use crate::connect::Attached;
 use crate::exit::{Exit, Failure};
@@ -63,9 +64,8 @@ pub(super) enum Outcome {
 }
 
 /// Follows one job.
-pub(super) struct Follow<'a> {
-    pub(super) ui: &'a mut Ui,
-    pub(super) pacing: Pacing,
+pub(super) struct Follow<'a, 'b> {
+    pub(super) context: &'a mut Context<'b>,
     pub(super) attached: &'a mut Attached,
     pub(super) interrupts: &'a mut Interrupts,
     pub(super) job: &'a str,
@@ -81,18 +81,14 @@ enum Event {
     TimedOut,
 }
 
-impl Follow<'_> {
+impl Follow<'_, '_> {
     /// Until the job ended, or somebody has enough.
     ///
     /// # Errors
     /// If there is no such job, or nobody to ask about it.
-    pub(super) async fn until_it_ends(
-        mut self,
-        args: &FollowArgs,
-        cwd: &Path,
-    ) -> Result<Outcome, Failure> {
-        let mut progress = Progress::new(self.ui);
-        let result = self.follow(args, cwd, &mut progress).await;
+    pub(super) async fn until_it_ends(mut self, args: &FollowArgs) -> Result<Outcome, Failure> {
+        let mut progress = Progress::new(self.context.ui);
+        let result = self.follow(args, &mut progress).await;
         progress.finish();
         result
     }
@@ -100,14 +96,15 @@ impl Follow<'_> {
     async fn follow(
         &mut self,
         args: &FollowArgs,
-        cwd: &Path,
         progress: &mut Progress,
     ) -> Result<Outcome, Failure> {
+        let pacing = self.context.pacing;
         let control = self.attached.control();
         let start = Instant::now();
-        let mut preview = args.preview.as_ref().map(|path| PreviewFile::new(cwd.join(path)));
+        let mut preview =
+            args.preview.as_ref().map(|path| PreviewFile::new(self.context.cwd.join(path)));
         let (mut since, mut notes) = (None, 0);
-        let mut lost: Option<Instant> = None;
+        let mut lost = None;
         let mut detach_at = None;
         if self.pressed {
             detach_at = Some(self.offer_to_cancel(progress));
@@ -115,7 +112,7 @@ impl Follow<'_> {
         loop {
             // The first line is due although nothing changes.
             let first_line = FIRST_LINE.saturating_sub(start.elapsed());
-            let poll = if first_line.is_zero() { self.pacing.poll } else { first_line };
+            let poll = if first_line.is_zero() { pacing.poll } else { first_line };
             let event = tokio::select! {
                 answer = control.wait(self.job, since, poll) => Event::Answer(Box::new(answer)),
                 interrupt = self.interrupts.next() => Event::Interrupt(interrupt),
@@ -127,32 +124,32 @@ impl Follow<'_> {
                 Event::Answer(answer) => {
                     let job = match *answer {
                         Ok(job) => job,
-                        Err(error) => {
-                            self.lost(error, &mut lost, progress).await?;
-                            continue;
-                        }
+                        Err(error) => match self.lost(error, &mut lost, progress).await? {
+                            Some(job) => return Ok(Outcome::Ended(job)),
+                            None => continue,
+                        },
                     };
                     if lost.take().is_some() {
-                        progress.say(self.ui, "the daemon is back");
+                        progress.say(self.context.ui, "the daemon is back");
                     }
-                    progress.update(self.ui, start.elapsed(), &job);
+                    progress.update(self.context.ui, start.elapsed(), &job);
                     for note in job.notes.iter().skip(notes) {
-                        progress.say(self.ui, note);
+                        progress.say(self.context.ui, note);
                     }
                     notes = notes.max(job.notes.len());
                     if let Some(preview) = &mut preview
-                        && let Err(error) = preview.refresh(&control, &job, self.pacing).await
+                        && let Err(error) = preview.refresh(&control, &job, pacing).await
                     {
-                        progress.say(self.ui, &error);
+                        progress.say(self.context.ui, &error);
                     }
                     if job.state.ended() {
                         return Ok(Outcome::Ended(Box::new(job)));
                     }
                     since = Some(job.version);
-                    sleep(self.pacing.least).await;
+                    sleep(pacing.least).await;
                 }
                 Event::Interrupt(Interrupt::Terminate) => {
-                    progress.say(self.ui, &self.how_to_return("told to end"));
+                    progress.say(self.context.ui, &self.how_to_return("told to end"));
                     return Ok(Outcome::Detached);
                 }
                 Event::DetachDue => return Ok(Outcome::Detached),
@@ -160,7 +157,7 @@ impl Follow<'_> {
                     detach_at = Some(self.offer_to_cancel(progress));
                 }
                 Event::Interrupt(Interrupt::CtrlC) => {
-                    progress.say(self.ui, "cancelling the job");
+                    progress.say(self.context.ui, "cancelling the job");
                     tokio::select! {
                         cancelled = control.cancel(self.job) => cancelled?,
                         _ = self.interrupts.next() => return Ok(Outcome::Detached),
@@ -177,26 +174,38 @@ impl Follow<'_> {
         }
     }
 
-    /// Nobody answered: a daemon may come back, as the job goes on from its record.
+    /// Nobody answered. The job may have ended with the node, which is told; or a daemon may come back, as
+    /// the job goes on from its record.
     async fn lost(
         &mut self,
         error: ApiError,
-        lost: &mut Option<Instant>,
+        lost: &mut Option<Lost>,
         progress: &Progress,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Box<JobSummary>>, Failure> {
         if error.code != ErrorCode::Unavailable || self.attached.is_embedded() {
             return Err(error.into());
         }
-        let since = *lost.get_or_insert_with(|| {
-            progress.say(self.ui, "the daemon went away; waiting for it to come back");
-            Instant::now()
-        });
-        if since.elapsed() >= self.pacing.reconnect {
+        let first = lost.is_none();
+        let lost = lost.get_or_insert_with(Lost::now);
+        if !lost.goes_on {
+            match self.context.look_at_record(self.job).await {
+                Recorded::Ended(record, job) => {
+                    *self.attached = record;
+                    return Ok(Some(job));
+                }
+                Recorded::GoesOn => lost.goes_on = true,
+                Recorded::Unknown => {}
+            }
+        }
+        if first {
+            progress.say(self.context.ui, "the daemon went away; waiting for it to come back");
+        }
+        if lost.since.elapsed() >= self.context.pacing.reconnect {
             let message = self.how_to_return(&error.message);
             return Err(Failure::new(Exit::NO_DAEMON, message));
         }
-        sleep(self.pacing.retry).await;
-        Ok(())
+        sleep(self.context.pacing.retry).await;
+        Ok(None)
     }
 
     fn how_to_return(&self, what: &str) -> String {
@@ -205,7 +214,7 @@ impl Follow<'_> {
 
     /// Says what Ctrl-C did, and returns until when a second one counts.
     fn offer_to_cancel(&mut self, progress: &Progress) -> Instant {
-        let within = format!("{:.0} s", self.pacing.detach.as_secs_f64());
+        let within = format!("{:.0} s", self.context.pacing.detach.as_secs_f64());
         let text = if self.attached.is_embedded() {
             format!(
                 "the job stops with this process in {within}; `outlast wait {}` goes on with it. \
@@ -218,8 +227,8 @@ impl Follow<'_> {
                 self.job
             )
         };
-        progress.say(self.ui, &text);
-        Instant::now() + self.pacing.detach
+        progress.say(self.context.ui, &text);
+        Instant::now() + self.context.pacing.detach
     }
 }
 
@@ -294,31 +303,46 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Passes on what a job's program wrote on one of its streams. Stops quietly if nobody reads it.
-///
-/// # Errors
-/// If it can't be fetched or written.
-pub(super) async fn pass_on(
-    ui: &mut Ui,
-    control: &Arc<dyn Control>,
-    job: &str,
+/// One of the streams of a job's program, on its way to a user.
+pub(super) struct Passing {
     name: OutputName,
+    /// On our own standard error, otherwise on standard output.
     to_stderr: bool,
-) -> Result<(), Failure> {
-    let mut offset = 0;
-    loop {
-        let part = control.output(job, name, offset).await?;
-        if part.bytes.is_empty() {
-            return Ok(());
-        }
-        offset += part.bytes.len() as u64;
-        if to_stderr {
-            ui.write_err(&part.bytes);
-        } else {
-            ui.write(&part.bytes)?;
-        }
-        if offset >= part.total {
-            return Ok(());
+    /// Bytes that were written.
+    offset: u64,
+}
+
+impl Passing {
+    /// Nothing of it was written yet.
+    pub(super) fn new(name: OutputName, to_stderr: bool) -> Self {
+        Self { name, to_stderr, offset: 0 }
+    }
+
+    /// Writes the rest of it. Stops quietly if nobody reads it. May be called again after an error, and
+    /// goes on where it was.
+    ///
+    /// # Errors
+    /// If it can't be fetched or written.
+    pub(super) async fn pass_on(
+        &mut self,
+        ui: &mut Ui,
+        control: &Arc<dyn Control>,
+        job: &str,
+    ) -> Result<(), Failure> {
+        loop {
+            let part = control.output(job, self.name, self.offset).await?;
+            if part.bytes.is_empty() {
+                return Ok(());
+            }
+            self.offset += part.bytes.len() as u64;
+            if self.to_stderr {
+                ui.write_err(&part.bytes);
+            } else {
+                ui.write(&part.bytes)?;
+            }
+            if self.offset >= part.total {
+                return Ok(());
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use outlast_api::types::{JobSpec, JobSummary, OutputName, Page, Submitted};
 use outlast_api::{Control, ErrorCode};
 
 use super::Context;
-use super::follow::{pass_on, write_atomically};
+use super::follow::{Passing, write_atomically};
 use super::tail;
 use super::watch::{self, Row, View};
 use crate::args::{JobArg, JobArgs, LogsArgs, PreviewArgs, ShowArgs, WatchArgs};
@@ -106,7 +106,8 @@ async fn logs_of(
         let id = control.job(job, Page::NONE).await?.summary.id;
         let name = if args.stdout { OutputName::Stdout } else { OutputName::Stderr };
         // It is what was asked for, so standard error is data too.
-        pass_on(context.ui, control, &id, name, false).await.map_err(not_there_yet)?;
+        let passed = Passing::new(name, false).pass_on(context.ui, control, &id).await;
+        passed.map_err(not_there_yet)?;
         return Ok(Exit::OK);
     }
     let entries = control.logs(job).await?;

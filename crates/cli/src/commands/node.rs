@@ -13,7 +13,6 @@ use super::watch::{self, Row, View};
 use crate::args::{DownArgs, PardonArgs, UpArgs, WatchArgs};
 use crate::config;
 use crate::connect;
-use crate::embed::Role;
 use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::render;
@@ -30,7 +29,7 @@ const GONE_POLL: Duration = Duration::from_millis(50);
 /// `outlast up`.
 pub(super) async fn up(context: &mut Context<'_>, args: UpArgs) -> Result<Exit, Failure> {
     let config = config::for_up(context.data_dir.clone(), &context.cwd, args)?;
-    let node = context.embedder.start(config, Role::Daemon).await;
+    let node = connect::start_daemon(context.embedder, &config).await;
     let mut node = node.map_err(connect::start_failure)?;
     let mut interrupts = context.interrupts()?;
     let control = node.control();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use outlast_api::types::{FailureKind, JobDetail, JobSpec, JobState, JobSummary, OutputName, Page};
 use outlast_api::{Control, ErrorCode};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Context;
-use super::follow::{Follow, Outcome, pass_on};
+use super::follow::{Follow, Outcome, Passing};
 use crate::args::{FollowArgs, RunArgs, WaitArgs};
 use crate::connect::Attached;
 use crate::doctor;
@@ -17,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::human;
 use crate::interrupts::Interrupts;
 use crate::render;
+use crate::ui::Ui;
 
 /// `outlast run`.
 pub(super) async fn run(context: &mut Context<'_>, args: RunArgs) -> Result<Exit, Failure> {
@@ -37,8 +38,9 @@ async fn run_on(
     let control = attached.control();
     let before = if attached.is_embedded() { unfinished(&control).await? } else { BTreeSet::new() };
     let (id, pressed) = submit(context, &control, spec, &mut interrupts).await?;
+    let hosts = attached.is_embedded();
     let result = follow_to_verdict(context, attached, &id, follow, &mut interrupts, pressed).await;
-    if attached.is_embedded() && matches!(result, Ok((_, true))) {
+    if hosts && matches!(result, Ok((_, true))) {
         wait_for_others(context, &control, before, &mut interrupts).await;
     }
     result.map(|(exit, _)| exit)
@@ -81,9 +83,10 @@ async fn wait_on(
     // The whole id: a prefix may become ambiguous while we wait.
     let id = control.job(&args.job.job, Page::NONE).await?.summary.id;
     let before = if attached.is_embedded() { unfinished(&control).await? } else { BTreeSet::new() };
+    let hosts = attached.is_embedded();
     let result =
         follow_to_verdict(context, attached, &id, &args.follow, &mut interrupts, false).await;
-    if attached.is_embedded() && matches!(result, Ok((_, true))) {
+    if hosts && matches!(result, Ok((_, true))) {
         wait_for_others(context, &control, before, &mut interrupts).await;
     }
     result.map(|(exit, _)| exit)
@@ -123,11 +126,9 @@ async fn follow_to_verdict(
     interrupts: &mut Interrupts,
     pressed: bool,
 ) -> Result<(Exit, bool), Failure> {
-    let control = attached.control();
-    let (ui, pacing) = (&mut *context.ui, context.pacing);
-    let follow = Follow { ui, pacing, attached, interrupts, job: id, pressed };
-    match follow.until_it_ends(args, &context.cwd).await? {
-        Outcome::Ended(job) => Ok((conclude(context, &control, &job).await?, true)),
+    let follow = Follow { context, attached, interrupts, job: id, pressed };
+    match follow.until_it_ends(args).await? {
+        Outcome::Ended(job) => Ok((conclude(context, attached, &job).await?, true)),
         Outcome::Detached => Ok((Exit::INTERRUPTED, false)),
         Outcome::Cancelled => {
             context.ui.say("the job is cancelled");
@@ -142,25 +143,31 @@ async fn follow_to_verdict(
     }
 }
 
-/// Passes on what came out, tells how it went.
+/// Passes on what came out, tells how it went. A node that leaves meanwhile, as another client's does when
+/// its last job has ended, leaves the job's record.
 async fn conclude(
     context: &mut Context<'_>,
-    control: &Arc<dyn Control>,
+    attached: &mut Attached,
     job: &JobSummary,
 ) -> Result<Exit, Failure> {
-    let detail = control.job(&job.id, Page::NONE).await?;
-    let ui = &mut *context.ui;
-    let mut printed = Ok(());
-    if ui.json {
-        printed = ui.print_json(&detail);
-    } else if job.state == JobState::Done && job.app == "command" {
-        for (name, to_stderr) in [(OutputName::Stdout, false), (OutputName::Stderr, true)] {
-            let passed = pass_on(ui, control, &job.id, name, to_stderr).await;
-            printed = printed.and(passed);
+    let mut streams =
+        [Passing::new(OutputName::Stdout, false), Passing::new(OutputName::Stderr, true)];
+    let start = Instant::now();
+    let (detail, printed) = loop {
+        let told = tell(context.ui, &attached.control(), job, &mut streams).await;
+        let left = match &told {
+            Ok((_, printed)) => printed.as_ref().err(),
+            Err(failure) => Some(failure),
+        };
+        let left = left.is_some_and(|failure| failure.exit == Exit::NO_DAEMON);
+        if !left || attached.is_embedded() || start.elapsed() >= context.pacing.reconnect {
+            break told?;
         }
-    }
+        sleep(context.pacing.retry).await;
+        *attached = context.attach(Role::Passive).await?;
+    };
     for line in render::report(&detail) {
-        ui.say(&line);
+        context.ui.say(&line);
     }
     match printed {
         // Nobody reads on, or there is nothing: the program's exit code counts all the same.
@@ -173,6 +180,25 @@ async fn conclude(
         Exit::NO_PROGRAM => Failure::new(failure.exit, no_program(&failure.message, &detail)),
         _ => failure,
     })
+}
+
+/// What came out, and whether it could be printed.
+async fn tell(
+    ui: &mut Ui,
+    control: &Arc<dyn Control>,
+    job: &JobSummary,
+    streams: &mut [Passing],
+) -> Result<(JobDetail, Result<(), Failure>), Failure> {
+    let detail = control.job(&job.id, Page::NONE).await?;
+    let mut printed = Ok(());
+    if ui.json {
+        printed = ui.print_json(&detail);
+    } else if job.state == JobState::Done && job.app == "command" {
+        for stream in streams {
+            printed = printed.and(stream.pass_on(ui, control, &job.id).await);
+        }
+    }
+    Ok((detail, printed))
 }
 
 /// Nodes that a message names; more would only be a long list.

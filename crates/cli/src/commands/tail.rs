@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use outlast_api::types::{LogEntry, OutputName, Page};
-use outlast_api::{ApiError, Control, ErrorCode};
-use tokio::time::{Instant, sleep};
+use outlast_api::Control;
+use outlast_api::types::{JobSummary, LogEntry, OutputName, Page};
+use tokio::time::sleep;
 
-use super::Context;
-use super::follow::pass_on;
+use super::follow::Passing;
 use super::job::not_there_yet;
+use super::{Context, Lost, Recorded};
 use crate::args::LogsArgs;
+use crate::connect::Attached;
 use crate::embed::Role;
 use crate::exit::{Exit, Failure};
 use crate::interrupts::Interrupts;
@@ -22,13 +23,17 @@ use crate::render;
 pub(super) async fn follow(context: &mut Context<'_>, args: &LogsArgs) -> Result<Exit, Failure> {
     let mut interrupts = context.interrupts()?;
     let attached = context.attach(Role::Passive).await?;
-    let control = attached.control();
     let result = if attached.is_embedded() {
-        record(context, &control, args).await
+        let result = record(context, &attached.control(), args).await;
+        attached.stop().await;
+        result
     } else {
-        Tail { control, last: None }.until_the_end(context, args, &mut interrupts).await
+        let stream = stream(args).map(|name| Passing::new(name, false));
+        let mut tail = Tail { attached, stream, last: None };
+        let result = tail.until_the_end(context, &args.job.job, &mut interrupts).await;
+        tail.attached.stop().await;
+        result
     };
-    attached.stop().await;
     result.map(|()| Exit::OK)
 }
 
@@ -48,7 +53,8 @@ async fn record(
     }
     match stream(args) {
         Some(name) => {
-            pass_on(context.ui, control, &job.id, name, false).await.map_err(not_there_yet)
+            let passed = Passing::new(name, false).pass_on(context.ui, control, &job.id).await;
+            passed.map_err(not_there_yet)
         }
         None => print(context, &control.logs(&job.id).await?),
     }
@@ -63,58 +69,64 @@ fn stream(args: &LogsArgs) -> Option<OutputName> {
 }
 
 struct Tail {
-    control: Arc<dyn Control>,
+    attached: Attached,
+    /// What is followed instead of the job's log; it is there when the job has ended.
+    stream: Option<Passing>,
     /// The last entry that was printed.
     last: Option<LogEntry>,
 }
 
 impl Tail {
     async fn until_the_end(
-        mut self,
+        &mut self,
         context: &mut Context<'_>,
-        args: &LogsArgs,
+        job: &str,
         interrupts: &mut Interrupts,
     ) -> Result<(), Failure> {
         let pacing = context.pacing;
         // The whole id: a prefix may become ambiguous while we wait.
-        let id = self.control.job(&args.job.job, Page::NONE).await?.summary.id;
-        let (mut since, mut lost) = (None, None);
+        let id = self.attached.control().job(job, Page::NONE).await?.summary.id;
+        let mut since = None;
+        let mut lost = None;
         loop {
-            let look = async {
-                let job = self.control.wait(&id, since, pacing.tail).await?;
-                Ok::<_, ApiError>((self.control.logs(&id).await?, job))
-            };
             let looked = tokio::select! {
-                looked = look => looked,
+                looked = self.look(context, &id, since) => looked,
                 // The ordinary way to end this.
                 _ = interrupts.next() => return Ok(()),
             };
             match looked {
-                Ok((entries, job)) => {
+                Ok(job) => {
                     if lost.take().is_some() {
                         context.ui.say("the daemon is back");
                     }
-                    if stream(args).is_none() {
-                        self.print_new(context, entries)?;
-                    }
                     if job.state.ended() {
-                        let Some(name) = stream(args) else { return Ok(()) };
-                        let passed = pass_on(context.ui, &self.control, &id, name, false).await;
-                        return passed.map_err(not_there_yet);
+                        return Ok(());
                     }
                     since = Some(job.version);
                 }
-                Err(error) if error.code == ErrorCode::Unavailable => {
-                    let since = *lost.get_or_insert_with(|| {
+                Err(failure) if failure.exit == Exit::NO_DAEMON && !self.attached.is_embedded() => {
+                    let first = lost.is_none();
+                    let lost = lost.get_or_insert_with(Lost::now);
+                    if !lost.goes_on {
+                        match context.look_at_record(&id).await {
+                            Recorded::Ended(record, _) => {
+                                (self.attached, since) = (record, None);
+                                continue;
+                            }
+                            Recorded::GoesOn => lost.goes_on = true,
+                            Recorded::Unknown => {}
+                        }
+                    }
+                    if first {
                         context.ui.say("the daemon went away; waiting for it to come back");
-                        Instant::now()
-                    });
-                    if since.elapsed() >= pacing.reconnect {
-                        let message = format!("{error}; `outlast wait {id}` goes on with the job");
+                    }
+                    if lost.since.elapsed() >= pacing.reconnect {
+                        let text = failure.message;
+                        let message = format!("{text}; `outlast wait {id}` goes on with the job");
                         return Err(Failure::new(Exit::NO_DAEMON, message));
                     }
                 }
-                Err(error) => return Err(error.into()),
+                Err(failure) => return Err(failure),
             }
             let pause = if lost.is_some() { pacing.retry } else { pacing.least };
             tokio::select! {
@@ -122,6 +134,25 @@ impl Tail {
                 _ = interrupts.next() => return Ok(()),
             }
         }
+    }
+
+    /// Waits for news and prints them.
+    async fn look(
+        &mut self,
+        context: &mut Context<'_>,
+        id: &str,
+        since: Option<u64>,
+    ) -> Result<JobSummary, Failure> {
+        let control = self.attached.control();
+        let job = control.wait(id, since, context.pacing.tail).await?;
+        match &mut self.stream {
+            None => self.print_new(context, control.logs(id).await?)?,
+            Some(stream) if job.state.ended() => {
+                stream.pass_on(context.ui, &control, id).await.map_err(not_there_yet)?;
+            }
+            Some(_) => {}
+        }
+        Ok(job)
     }
 
     fn print_new(

@@ -290,6 +290,51 @@ async fn a_daemon_that_comes_back_is_found_again() {
     assert!(outcome.message().contains(&format!("outlast wait {JOB}")), "{}", outcome.message());
 }
 
+/// A daemon on `dir` that leaves when it is asked for standard output from `at` on.
+fn leaves(dir: &TempDir, at: u64) {
+    let stop = Arc::new(std::sync::Mutex::new(None));
+    let leave = Arc::clone(&stop);
+    let mut script = Script::new([command_job(3)]);
+    script.stdout = b"hello, world".to_vec();
+    script.leaves = Some((at, Box::new(move || drop(leave.lock().unwrap().take()))));
+    *stop.lock().unwrap() = Some(serve(dir, Arc::new(script)));
+}
+
+#[tokio::test]
+async fn the_record_is_asked_when_anothers_node_leaves_with_the_job() {
+    for (line, at) in
+        [("run -- p", 0), ("wait 00", 0), ("run -- p", 8), ("logs --follow --stdout 00", 4)]
+    {
+        let mut script = Script::default();
+        *script.last.lock().unwrap() = Some(command_job(3));
+        script.stdout = b"hello, world".to_vec();
+        script.waits.lock().unwrap().push_back(Ok(command_job(3)));
+        let mut bench = Bench::embedded(script);
+        leaves(&bench.dir, at);
+        let outcome = bench.run(&format!("outlast {line}")).await;
+        let exit = if line.starts_with("logs") { Exit::OK } else { Exit(3) };
+        assert_eq!(outcome.result, Ok(exit), "{line}");
+        // What was printed before it left isn't printed again.
+        assert_eq!(outcome.out, "hello, world", "{line}");
+        assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Passive], "{line}");
+    }
+
+    // It is gone before it could say that the job ended.
+    let script = Script::default();
+    *script.last.lock().unwrap() = Some(done());
+    let mut bench = Bench::embedded(script);
+    let gone = Err(ApiError::unavailable("the node is stopping"));
+    let daemon = Arc::new(Script::answers(std::iter::repeat_n(gone, 1000)));
+    let stop = serve(&bench.dir, Arc::clone(&daemon) as Arc<dyn Control>);
+    let (outcome, ()) = tokio::join!(bench.run("outlast run -- p"), async {
+        while !daemon.called("wait") {
+            tokio::task::yield_now().await;
+        }
+        drop(stop);
+    });
+    assert_eq!(outcome.result, Ok(Exit::OK));
+}
+
 #[tokio::test]
 async fn a_node_that_ends_under_run_is_told() {
     let mut bench = Bench::embedded(Script::new([summary()]));
@@ -337,9 +382,19 @@ async fn up_prints_its_key_and_leaves_politely() {
     assert_eq!(*bench.embedders.started.lock().unwrap(), [Role::Daemon]);
 
     let mut bench = Bench::embedded(Script::default());
-    let error = StartError::InUse("another daemon uses it".to_owned());
-    bench.embedders.errors.lock().unwrap().push_back(error);
-    assert_eq!(bench.run("outlast up").await.exit(), Exit::FAILED);
+    let error = || StartError::InUse("somebody uses it".to_owned());
+    bench.embedders.errors.lock().unwrap().push_back(error());
+    bench.interrupt.send(Interrupt::Terminate).unwrap();
+    assert_eq!(
+        bench.run("outlast up").await.result,
+        Ok(Exit::OK),
+        "a command looked at the record"
+    );
+
+    let mut bench = Bench::daemon(Script::default());
+    bench.embedders.errors.lock().unwrap().push_back(error());
+    let outcome = bench.run("outlast up").await;
+    assert!(outcome.message().contains("`outlast down`"), "{}", outcome.message());
 }
 
 #[tokio::test]
