@@ -18,11 +18,13 @@
 //! application's comparator; here a class is a number.
 
 mod ledger;
+pub mod partition;
 mod policy;
 mod verdict;
 mod verifier;
 
 pub use ledger::{Change, History, LEDGER_NODES, Ledger};
+pub use partition::Partitioning;
 pub use policy::{Policy, PolicyError, Schedule};
 pub use verdict::{Class, How, Proof, Stats, Verdict};
 pub use verifier::Verifier;
