@@ -5,6 +5,7 @@
 mod grid;
 mod lab;
 mod machine;
+mod parts;
 mod soak;
 mod staging;
 

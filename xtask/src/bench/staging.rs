@@ -26,11 +26,9 @@ mod small;
 mod status;
 mod transfer;
 
-use anyhow::{Context as _, bail};
-
 use self::field::Field;
+use super::parts::{Options, Part};
 use super::{lab, machine};
-use lab::Lab;
 
 /// What it measures.
 pub(super) const ABOUT: &str =
@@ -38,19 +36,6 @@ pub(super) const ABOUT: &str =
 
 /// Rounds of each comparison.
 const RUNS: usize = 3;
-
-/// What was asked for.
-struct Options {
-    quick: bool,
-    runs: usize,
-    parts: Vec<&'static Part>,
-}
-
-/// A part of the benchmark.
-struct Part {
-    name: &'static str,
-    run: fn(&Lab, &Options) -> anyhow::Result<()>,
-}
 
 const PARTS: &[Part] = &[
     Part { name: "bulk", run: bulk::main },
@@ -63,47 +48,8 @@ const PARTS: &[Part] = &[
 
 /// Runs all parts, or those that are named.
 pub(super) fn main(args: &[String]) -> anyhow::Result<()> {
-    let options = parse(args)?;
-    let lab = Lab::new()?;
-    machine::print(options.runs, options.quick);
-    println!("- hosts: {}", Field::new(&lab)?.kind());
-    let mut failed = Vec::new();
-    for part in &options.parts {
-        println!("\n### {}\n", part.name);
-        println!("Load when it began: {}\n", machine::load());
-        if let Err(error) = (part.run)(&lab, &options) {
-            println!("FAILED: {error:#}");
-            failed.push(part.name);
-        }
-    }
-    if !failed.is_empty() {
-        bail!("failed: {}", failed.join(", "));
-    }
-    Ok(())
-}
-
-fn parse(args: &[String]) -> anyhow::Result<Options> {
-    let mut options = Options { quick: false, runs: RUNS, parts: Vec::new() };
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        match arg.as_str() {
-            "--quick" => (options.quick, options.runs) = (true, 1),
-            "--runs" => {
-                let runs = args.next().context("--runs: expected a number")?;
-                let runs = runs.parse().with_context(|| format!("--runs {runs}"))?;
-                options.runs = std::cmp::max(1, runs);
-            }
-            name => {
-                let part = PARTS.iter().find(|part| part.name == name);
-                let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-                options.parts.push(part.with_context(|| {
-                    format!("unknown part `{name}`, expected one of: {}", known.join(", "))
-                })?);
-            }
-        }
-    }
-    if options.parts.is_empty() {
-        options.parts = PARTS.iter().collect();
-    }
-    Ok(options)
+    super::parts::main(args, PARTS, RUNS, |lab| {
+        println!("- hosts: {}", Field::new(lab)?.kind());
+        Ok(())
+    })
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use super::Options;
 use super::bulk::{BYTES, QUICK, random_file, settle};
@@ -14,6 +15,10 @@ use super::transfer::{Way, mib, stage};
 /// One spot that is overwritten, and in how many bytes there is one: 1 % of them.
 const SPOT: u64 = 160 << 10;
 const EVERY: u64 = 16 << 20;
+
+/// A file that was written just now may be written again within the same tick of its clock, so it is read again;
+/// people's files are older.
+const SETTLED: Duration = Duration::from_secs(4);
 
 /// The three times.
 const TIMES: [&str; 3] = ["first", "unchanged", "1 % overwritten"];
@@ -32,6 +37,7 @@ pub(super) fn main(lab: &Lab, options: &Options) -> anyhow::Result<()> {
         random_file(&file, bytes)?;
         let field = Field::new(lab)?;
         let (submitter, nodes) = field.grid(1)?;
+        std::thread::sleep(SETTLED);
         let (from, to) = (field.host()?, [(field.host()?, lab.fresh()?)]);
         for (time, (way, other)) in ours.iter_mut().zip(&mut rsyncs).enumerate() {
             if time == 2 {
