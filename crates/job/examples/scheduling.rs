@@ -220,6 +220,7 @@ fn main() {
             samples: 0,
             ..Policy::with_quorum(u8::try_from(quorum).unwrap_or(u8::MAX))
         },
+        layers: Vec::new(),
         seed: 1,
         created: world.now,
     };

@@ -14,6 +14,7 @@
 
 mod answers;
 mod assign;
+mod layout;
 mod recover;
 mod report;
 
@@ -32,6 +33,7 @@ use crate::effect::SampleOutcome;
 use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
+use layout::Layout;
 
 pub use report::{Fault, GridletReport, Report, WorkerReport, WrongReport};
 
@@ -54,6 +56,9 @@ pub struct JobSpec {
     pub vo: Option<VoId>,
     /// How its results are verified.
     pub policy: Policy,
+    /// Further ways to cut its cells, besides the manager's gridlets: see [`outlast_verify::partition`]. Each layer
+    /// is boxes of cells that don't share any.
+    pub layers: Vec<Vec<Region>>,
     /// For the choice of samples; secret from the workers.
     pub seed: u64,
     /// When it was submitted.
@@ -177,7 +182,7 @@ struct Pace {
 /// See the module.
 pub struct Coordinator {
     spec: Arc<JobSpec>,
-    gridlet_of: GridletIndex,
+    layout: Layout,
     verifier: Verifier,
     phase: Phase,
     queue: Queue,
@@ -206,35 +211,21 @@ pub struct Coordinator {
     stranded: Option<Time>,
     version: u64,
     finished: Option<Time>,
-}
-
-/// From a cell to its gridlet.
-struct GridletIndex(Vec<GridletId>);
-
-impl GridletIndex {
-    fn new(groups: &[Vec<CellId>], cells: u32) -> Self {
-        let mut index = vec![GridletId(0); cells as usize];
-        for (gridlet, group) in (0u32..).zip(groups) {
-            for cell in group {
-                index[cell.index()] = GridletId(gridlet);
-            }
-        }
-        Self(index)
-    }
-
-    fn of(&self, cell: CellId) -> GridletId {
-        self.0[cell.index()]
-    }
+    /// While the story of a job is told: the verdicts of the record that is being replayed.
+    told: Option<Vec<Verdict>>,
 }
 
 impl Coordinator {
     /// A new job, nothing done. `me` is the submitter: its own answers are trusted.
     pub fn new(spec: Arc<JobSpec>, me: NodeId) -> Self {
         let grid = spec.manager.grid();
-        let groups: Vec<Vec<CellId>> =
-            spec.manager.gridlets().iter().map(|g| grid.cells_in(&g.cells).collect()).collect();
+        let layout = Layout::new(grid, spec.manager.gridlets(), &spec.layers);
+        let base = (0..layout.base()).map(|id| &layout.gridlet(GridletId(id)).cells);
+        let groups: Vec<Vec<CellId>> = base.map(|cells| grid.cells_in(cells).collect()).collect();
+        let all = (0..layout.len()).map(|id| layout.gridlet(GridletId(id)).cells.volume() as u32);
+        let remaining = all.collect();
         let mut coordinator = Self {
-            gridlet_of: GridletIndex::new(&groups, grid.cells()),
+            layout,
             verifier: Verifier::new(spec.policy, &groups, me, spec.seed),
             phase: Phase::Running,
             queue: Queue::default(),
@@ -249,7 +240,7 @@ impl Coordinator {
             next_ticket: 0,
             samples: BTreeMap::new(),
             sample_trouble: None,
-            remaining: groups.iter().map(|group| group.len() as u32).collect(),
+            remaining,
             gridlets_done: 0,
             failures: BTreeMap::new(),
             wrong: BTreeMap::new(),
@@ -258,9 +249,10 @@ impl Coordinator {
             stranded: None,
             version: 1,
             finished: None,
+            told: None,
             spec,
         };
-        for gridlet in 0..coordinator.remaining.len() as u32 {
+        for gridlet in 0..coordinator.layout.base() {
             coordinator.queue.put(GridletId(gridlet), Vec::new());
         }
         coordinator
@@ -291,12 +283,24 @@ impl Coordinator {
         self.version
     }
 
-    fn gridlet(&self, id: GridletId) -> &Gridlet {
-        &self.spec.manager.gridlets()[id.index()]
+    /// A gridlet of any layer: those of the manager come first, under their own numbers.
+    pub fn gridlet(&self, id: GridletId) -> &Gridlet {
+        self.layout.gridlet(id)
     }
 
     fn cells_of(&self, id: GridletId) -> Vec<CellId> {
         self.spec.manager.grid().cells_in(&self.gridlet(id).cells).collect()
+    }
+
+    /// The cells of a gridlet, if the job has it.
+    pub(crate) fn cells_of_known(&self, id: GridletId) -> Option<Vec<CellId>> {
+        (id.0 < self.layout.len()).then(|| self.cells_of(id))
+    }
+
+    /// Who holds a lease, and the cells that it hasn't answered.
+    pub(crate) fn holder(&self, attempt: Attempt) -> Option<(NodeId, Vec<CellId>)> {
+        let lease = self.leases.get(&attempt)?;
+        Some((lease.worker, lease.open.iter().copied().collect()))
     }
 
     fn journal(&self, cx: &mut Context<'_>, record: Record) {
@@ -396,11 +400,7 @@ impl Coordinator {
         let mut verdicts = Vec::new();
         self.verifier.strike(node, &mut verdicts);
         self.absorb(Some(cx), verdicts);
-        for gridlet in (0..self.remaining.len() as u32).map(GridletId) {
-            if self.remaining[gridlet.index()] > 0 {
-                self.requeue(gridlet);
-            }
-        }
+        self.requeue_all();
         self.assign(cx);
     }
 
@@ -524,8 +524,43 @@ impl Coordinator {
         self.finish_if_complete(cx);
     }
 
-    /// Puts a gridlet where it belongs: into the queue if any of its cells is in demand.
+    /// Puts a gridlet, and those that share cells with it, where they belong.
     fn requeue(&mut self, gridlet: GridletId) {
+        if self.layout.layers() == 1 {
+            return self.requeue_one(gridlet);
+        }
+        for gridlet in self.layout.touching(self.spec.manager.grid(), gridlet) {
+            self.requeue_one(gridlet);
+        }
+    }
+
+    fn requeue_all(&mut self) {
+        for gridlet in (0..self.layout.len()).map(GridletId) {
+            self.requeue_one(gridlet);
+        }
+    }
+
+    /// The cells of a gridlet that are to be given out as part of it: those in demand whose next answer is of its
+    /// layer. None while another layer has to begin with one of its cells: the pieces would be small
+    /// ones. The cell with the fewest answers never waits, so something always goes on.
+    fn wanted(&self, gridlet: GridletId) -> Vec<CellId> {
+        let mut cells = self.cells_of(gridlet);
+        cells.retain(|&cell| self.verifier.demand(cell) > 0);
+        if self.layout.layers() == 1 {
+            return cells;
+        }
+        let layer = self.layout.layer(gridlet);
+        let count = |&cell: &CellId| self.verifier.count(cell);
+        let least = cells.iter().map(count).min();
+        cells.retain(|cell| self.layout.turn(*cell, count(cell)) == layer);
+        if cells.iter().map(count).min() != least {
+            cells.clear();
+        }
+        cells
+    }
+
+    /// Puts a gridlet where it belongs: into the queue if any of its cells is wanted.
+    fn requeue_one(&mut self, gridlet: GridletId) {
         if self.remaining[gridlet.index()] == 0 {
             self.queue.remove(gridlet);
             self.for_self.remove(&gridlet);
@@ -536,8 +571,7 @@ impl Coordinator {
             self.queue.remove(gridlet);
             return;
         }
-        let wanted: Vec<CellId> =
-            self.cells_of(gridlet).into_iter().filter(|&c| self.verifier.demand(c) > 0).collect();
+        let wanted = self.wanted(gridlet);
         let Some(&first) = wanted.first() else {
             self.queue.remove(gridlet);
             return;
@@ -564,11 +598,16 @@ impl Coordinator {
     fn absorb(&mut self, mut cx: Option<&mut Context<'_>>, verdicts: Vec<Verdict>) {
         let mut rest: std::collections::VecDeque<Verdict> = verdicts.into();
         while let Some(verdict) = rest.pop_front() {
+            if let Some(told) = &mut self.told {
+                told.push(verdict);
+            }
             match &verdict {
                 Verdict::Accepted { cell, class, .. } => {
-                    let gridlet = self.gridlet_of.of(*cell);
-                    self.remaining[gridlet.index()] -= 1;
-                    self.gridlets_done += u32::from(self.remaining[gridlet.index()] == 0);
+                    for gridlet in self.layout.all_of(*cell) {
+                        self.remaining[gridlet.index()] -= 1;
+                    }
+                    let base = self.layout.base_of(*cell);
+                    self.gridlets_done += u32::from(self.remaining[base.index()] == 0);
                     self.samples.remove(cell);
                     if let Some(cx) = cx.as_deref_mut() {
                         let job = self.spec.id;
@@ -588,9 +627,10 @@ impl Coordinator {
                     }
                 }
                 Verdict::Hopeless { cell } => {
-                    self.hopeless.insert(self.gridlet_of.of(*cell));
-                    self.for_self.insert(self.gridlet_of.of(*cell));
-                    self.requeue(self.gridlet_of.of(*cell));
+                    let gridlet = self.layout.base_of(*cell);
+                    self.hopeless.insert(gridlet);
+                    self.for_self.insert(gridlet);
+                    self.requeue(gridlet);
                 }
             }
             if let Some(cx) = cx.as_deref_mut()
@@ -605,7 +645,7 @@ impl Coordinator {
     fn note_wrong(&mut self, worker: NodeId, cell: CellId, fault: Fault) {
         self.workers.entry(worker).or_default().wrong += 1;
         self.counters.wrong += 1;
-        let gridlet = self.gridlet_of.of(cell);
+        let gridlet = self.layout.base_of(cell);
         let room = self.wrong.len() < MAX_WRONG;
         let area = self.spec.manager.grid().atoms_of(cell);
         match self.wrong.get_mut(&(worker, gridlet)) {
@@ -667,15 +707,15 @@ impl Coordinator {
         }
         let verdicts = self.record_sample(cx, cell, outcome);
         self.absorb(Some(cx), verdicts);
-        self.settle(cx, self.gridlet_of.of(cell));
+        self.settle(cx, self.layout.base_of(cell));
     }
 
     /// After anything was decided in a gridlet: ends leases that have nothing left to do, requeues, goes on.
     fn settle(&mut self, cx: &mut Context<'_>, gridlet: GridletId) {
-        let idle: Vec<Attempt> = self
-            .by_gridlet
-            .get(&gridlet)
-            .into_iter()
+        let touching = self.layout.touching(self.spec.manager.grid(), gridlet);
+        let idle: Vec<Attempt> = touching
+            .iter()
+            .filter_map(|gridlet| self.by_gridlet.get(gridlet))
             .flatten()
             .copied()
             .filter(|attempt| {

@@ -32,6 +32,7 @@ mod queue;
 mod record;
 mod settings;
 mod standing;
+mod story;
 #[cfg(test)]
 mod testing;
 pub mod wire;
@@ -47,3 +48,4 @@ pub use peer::{Footprint, Peer, PeerCounters, Recovered};
 pub use record::Record;
 pub use settings::{Quotas, Settings};
 pub use standing::Standing;
+pub use story::{SCENES, Scene, Story, story};

@@ -10,7 +10,7 @@ use outlast_gridlet::{
 };
 use outlast_overlay::{Card, Introduction};
 use outlast_types::{
-    Ad, Attempt, Axis, CellGrid, CellId, GridletId, Hash, JobId, NodeId, Time, VoId,
+    Ad, Attempt, Axis, CellGrid, CellId, GridletId, Hash, JobId, NodeId, Region, Time, VoId,
 };
 use outlast_verify::{Class, Ledger, Policy};
 
@@ -26,9 +26,23 @@ pub(crate) fn node(n: u8) -> NodeId {
 }
 
 /// A job of some gridlets with some cells each, all of which are empty.
-struct Empty {
+pub(crate) struct Empty {
     grid: CellGrid,
     gridlets: Vec<Gridlet>,
+}
+
+impl Empty {
+    /// Boxes of cells of a grid as gridlets.
+    fn of(grid: CellGrid, boxes: impl IntoIterator<Item = Region>) -> Arc<Self> {
+        let gridlet = |(id, cells)| Gridlet { id: GridletId(id), cells, cost: 1.0 };
+        Arc::new(Self { grid, gridlets: (0u32..).zip(boxes).map(gridlet).collect() })
+    }
+
+    /// A row of cells, cut so.
+    pub(crate) fn cut(cells: u64, cuts: &[std::ops::Range<u64>]) -> Arc<Self> {
+        let grid = CellGrid::new(vec![Axis::new(1, 1), Axis::new(cells, 1)]).unwrap();
+        Self::of(grid, cuts.iter().map(|cut| Region::new([0..1, cut.clone()])))
+    }
 }
 
 /// The recipe for these cells, one step each.
@@ -108,16 +122,13 @@ impl ApplicationManager for Empty {
 pub(crate) fn spec(gridlets: u64, cells: u64, quorum: u8) -> Arc<JobSpec> {
     let grid = CellGrid::new(vec![Axis::new(gridlets, 1), Axis::new(cells, 1)]).unwrap();
     let boxes = grid.tiles(&[1, cells]);
-    let gridlets = (0u32..)
-        .zip(boxes)
-        .map(|(id, cells)| Gridlet { id: GridletId(id), cells, cost: 1.0 })
-        .collect();
     Arc::new(JobSpec {
         id: JOB,
-        manager: Arc::new(Empty { grid, gridlets }),
+        manager: Empty::of(grid, boxes),
         manifest: ManifestRef { hash: Hash::of(b""), length: 0 },
         vo: None,
         policy: Policy { samples: 0, max_answers: quorum, ..Policy::with_quorum(quorum) },
+        layers: Vec::new(),
         seed: 1,
         created: Time::ZERO,
     })

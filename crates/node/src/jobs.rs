@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use outlast_gridlet::{
     ApplicationManager, Blobs, CellOutput, CommandLine, Content, Ran, Registry, Results, Tool,
 };
-use outlast_job::JobSpec;
 use outlast_job::wire::ManifestRef;
-use outlast_types::{CellId, Hash, JobId, Time, VoId, wire};
+use outlast_job::{JobSpec, Record};
+use outlast_types::{CellId, Hash, JobId, Time, VoId, limits, wire};
 use outlast_verify::{Class, Policy};
 
 use crate::journal::Journal;
@@ -71,6 +71,7 @@ impl JobRecord {
             manifest: *manifest,
             vo: *vo,
             policy: *policy,
+            layers: Vec::new(),
             seed: *seed,
             created: *created,
         }
@@ -177,6 +178,18 @@ pub(crate) fn read_output(
     let journal = journal.read().unwrap_or_else(PoisonError::into_inner);
     let bytes = journal.output(job, cell, class).map_err(io::Error::other)?;
     bytes.map(|bytes| wire::decode(&bytes, RECORD_BYTES).map_err(io::Error::other)).transpose()
+}
+
+/// All that the journal has about the history of a job.
+pub(crate) fn read_records(journal: &SharedJournal, job: JobId) -> io::Result<Vec<Record>> {
+    let (mut records, mut trouble) = (Vec::new(), None);
+    let journal = journal.read().unwrap_or_else(PoisonError::into_inner);
+    let see = |_, bytes: &[u8]| match wire::decode(bytes, limits::FRAME_BYTES) {
+        Ok(record) => records.push(record),
+        Err(error) => trouble = Some(error),
+    };
+    journal.records(job, see).map_err(io::Error::other)?;
+    trouble.map_or(Ok(records), |error| Err(io::Error::other(error)))
 }
 
 impl Blobs for JournalResults {

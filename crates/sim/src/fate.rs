@@ -154,6 +154,7 @@ impl World {
             manifest,
             vo: None,
             policy: plan.policy,
+            layers: Vec::new(),
             seed: self.dice.number(),
             created: self.now,
         });

@@ -74,6 +74,7 @@ pub fn throughput(gridlets: u32, workers: u32, cells_per_gridlet: u32) -> Throug
         manifest: ManifestRef { hash: Hash::of(b""), length: 0 },
         vo: None,
         policy: Policy { samples: 0, ..Policy::with_quorum(1) },
+        layers: Vec::new(),
         seed: 1,
         created: now,
     })));

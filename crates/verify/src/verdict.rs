@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Class(pub u16);
 
 /// Why a cell was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum How {
     /// So many workers agreed.
     Quorum(u8),

@@ -129,6 +129,14 @@ impl Verifier {
         }
     }
 
+    /// Answers to an undecided cell, also void ones, and leases of it that are out.
+    pub fn count(&self, cell: CellId) -> usize {
+        match self.cells[cell.index()].state {
+            State::Open(slot) => self.slots.get(slot).entries.len(),
+            State::Fresh | State::Accepted { .. } => 0,
+        }
+    }
+
     /// How many cells are decided.
     pub fn accepted_count(&self) -> u32 {
         self.accepted

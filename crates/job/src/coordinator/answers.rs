@@ -248,7 +248,7 @@ impl Coordinator {
         let Some(lease) = lease else { return };
         let (gridlet, worker, done) = (lease.gridlet, lease.worker, lease.open.is_empty());
         if done {
-            let cost = self.spec.manager.gridlets()[gridlet.index()].cost;
+            let cost = self.layout.gridlet(gridlet).cost;
             self.pace.leases += 1;
             self.pace.cost += cost;
             self.pace.seconds += cx.now.since(lease.granted).as_secs_f64();
@@ -293,7 +293,7 @@ impl Coordinator {
             self.end(cx, End::Failed(format!("this node's own result is unusable: {why}")));
             return;
         }
-        let gridlet = self.gridlet_of.of(cell);
+        let gridlet = self.layout.base_of(cell);
         self.journal(cx, Record::Barred { worker, gridlet, cell, why: why.clone() });
         self.note_barred(worker, cell, why);
         cx.evidence.push(outlast_verify::Verdict::Wrong {

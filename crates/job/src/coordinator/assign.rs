@@ -183,13 +183,9 @@ impl Coordinator {
     /// a gridlet that was left to it, all that are open.
     fn grant(&mut self, cx: &mut Context<'_>, worker: NodeId, gridlet: GridletId) -> bool {
         let own = worker == cx.me && self.for_self.contains(&gridlet);
-        let all = self.cells_of(gridlet);
-        let cells: Vec<CellId> = all
-            .iter()
-            .copied()
-            .filter(|&cell| own || self.verifier.demand(cell) > 0)
-            .filter(|&cell| self.verifier.may_answer(cell, worker))
-            .collect();
+        let all = self.cells_of(gridlet).len();
+        let mut cells = if own { self.cells_of(gridlet) } else { self.wanted(gridlet) };
+        cells.retain(|&cell| self.verifier.may_answer(cell, worker));
         if cells.is_empty() && own {
             // It has answered, and its answer contradicts a sample of its own.
             let why = "the program's results differ from run to run on this node".to_owned();
@@ -201,7 +197,7 @@ impl Coordinator {
             self.requeue(gridlet);
             return false;
         }
-        self.issue(cx, worker, gridlet, cells, all.len(), false);
+        self.issue(cx, worker, gridlet, cells, all, false);
         true
     }
 
@@ -295,7 +291,7 @@ impl Coordinator {
     pub(super) fn send_lease(&mut self, cx: &mut Context<'_>, attempt: Attempt) {
         let Some(lease) = self.leases.get_mut(&attempt) else { return };
         let manager = &self.spec.manager;
-        let recipe = manager.recipe(&manager.gridlets()[lease.gridlet.index()], &lease.cells);
+        let recipe = manager.recipe(self.layout.gridlet(lease.gridlet), &lease.cells);
         lease.sent = cx.now;
         lease.file_limit = recipe.file_limit;
         let (worker, gridlet) = (lease.worker, lease.gridlet);

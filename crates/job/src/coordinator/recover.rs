@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use outlast_types::{NodeId, Time};
+use outlast_verify::Verdict;
 
 use super::{Coordinator, JobSpec, Phase};
 use crate::Record;
@@ -23,12 +24,20 @@ impl Coordinator {
         let mut verdicts = Vec::new();
         coordinator.verifier.flush(&mut verdicts);
         coordinator.absorb(None, verdicts);
-        for gridlet in 0..coordinator.remaining.len() as u32 {
-            if coordinator.phase == Phase::Running {
-                coordinator.requeue(outlast_types::GridletId(gridlet));
-            }
+        if coordinator.phase == Phase::Running {
+            coordinator.requeue_all();
         }
         coordinator
+    }
+
+    /// Replays a record and says what followed from it.
+    pub(crate) fn replay_aloud(&mut self, record: Record, now: Time) -> Vec<Verdict> {
+        self.told = Some(Vec::new());
+        self.replay(record, now);
+        let mut owed = Vec::new();
+        self.verifier.flush(&mut owed);
+        self.absorb(None, owed);
+        self.told.take().unwrap_or_default()
     }
 
     fn replay(&mut self, record: Record, now: Time) {

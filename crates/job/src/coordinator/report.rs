@@ -136,7 +136,7 @@ impl Coordinator {
             version: self.version,
             created: self.spec.created,
             elapsed,
-            gridlets: self.remaining.len() as u32,
+            gridlets: self.layout.base(),
             gridlets_done: self.gridlets_done,
             cells,
             cells_accepted: accepted,
@@ -220,7 +220,7 @@ impl Coordinator {
 
     /// Gridlets from `first`, at most `count`.
     pub fn gridlets(&self, first: u32, count: u32) -> Vec<GridletReport> {
-        let end = (self.remaining.len() as u32).min(first.saturating_add(count));
+        let end = self.layout.len().min(first.saturating_add(count));
         (first..end)
             .map(GridletId)
             .map(|id| {

@@ -1,9 +1,11 @@
-use outlast_types::Attempt;
+use std::sync::Arc;
+
+use outlast_types::{Attempt, Region};
 use outlast_verify::Ledger;
 
 use crate::testing::*;
 use crate::wire::{ToCoordinator, ToWorker};
-use crate::{Effect, End, Input, Phase, Record, Recovered};
+use crate::{Effect, End, Input, JobSpec, Phase, Record, Recovered};
 
 /// A submitter without slots and these workers, with a job.
 fn grid(workers: &[u8], gridlets: u64, cells: u64, quorum: u8) -> (Driver, Vec<Effect>) {
@@ -155,4 +157,73 @@ fn an_output_that_cannot_be_written_is_written_again_on_demand() {
     assert!(effects.iter().any(|e| matches!(e, Effect::Merge(JOB))), "{effects:?}");
     driver.input(Input::Merged { job: JOB, result: Ok(Default::default()) });
     assert_eq!(report(&driver).phase, Phase::Ended(End::Done(Default::default())));
+}
+
+/// Gridlets of cells 0 1 2 and 3 4 5; in a second layer 0, 1 2 3 and 4 5.
+fn layered(quorum: u8) -> Arc<JobSpec> {
+    let line = |range| Region::new([0..1, range]);
+    let mut spec = spec(1, 6, quorum);
+    let spec_mut = Arc::make_mut(&mut spec);
+    spec_mut.manager = Empty::cut(6, &[0..3, 3..6]);
+    spec_mut.layers = vec![vec![line(0..1), line(1..4), line(4..6)]];
+    spec
+}
+
+/// The worker gives all cells of its leases these classes; hands out what follows.
+fn answer(driver: &mut Driver, lease: &(outlast_types::NodeId, Attempt, Vec<u32>)) -> Vec<Effect> {
+    let (worker, attempt, cells) = lease;
+    let ticket = driver.answers(*worker, *attempt, cells);
+    driver.examined(ticket, 0, cells)
+}
+
+#[test]
+fn second_answers_are_computed_in_the_second_layer() {
+    let mut driver = Driver::new(0, Ledger::new());
+    driver.meet(node(2));
+    driver.meet(node(3));
+    let effects = driver.input(Input::Submit(layered(2)));
+    let first = leases(&effects);
+    let cells = |leases: &[(_, _, Vec<u32>)]| {
+        leases.iter().map(|(_, _, cells)| cells.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(cells(&first), [vec![0, 1, 2], vec![3, 4, 5]]);
+    let mut effects = answer(&mut driver, &first[0]);
+    // Only what lies wholly in the part that was answered.
+    let mut second = leases(&effects);
+    assert!(second.is_empty() || cells(&second) == [vec![0]], "{second:?}");
+    effects = answer(&mut driver, &first[1]);
+    second.extend(leases(&effects));
+    let mut seen = cells(&second);
+    while let Some(lease) = second.pop() {
+        let more = leases(&answer(&mut driver, &lease));
+        seen.extend(cells(&more));
+        second.extend(more);
+    }
+    // Each worker computes what the other one did, in other pieces.
+    let pieces = [vec![0], vec![1, 2, 3], vec![1, 2], vec![3], vec![4, 5]];
+    assert!(seen.iter().all(|piece| pieces.contains(piece)), "{seen:?}");
+    assert_eq!(seen.iter().map(Vec::len).sum::<usize>(), 6, "{seen:?}");
+    assert_eq!(report(&driver).phase, Phase::Merging);
+    assert_eq!((report(&driver).gridlets, report(&driver).gridlets_done), (2, 2));
+}
+
+#[test]
+fn a_restart_with_layers_is_where_it_was() {
+    let mut driver = Driver::new(0, Ledger::new());
+    driver.meet(node(2));
+    driver.meet(node(3));
+    let effects = driver.input(Input::Submit(layered(2)));
+    let mut journal = records(&effects);
+    for lease in leases(&effects) {
+        journal.extend(records(&answer(&mut driver, &lease)));
+    }
+    let before = report(&driver);
+    let mut again = Driver::new(0, Ledger::new());
+    let job = Recovered { spec: layered(2), records: journal };
+    again.peer.resume(again.now, job, &mut Vec::new());
+    let after = report(&again);
+    assert_eq!(
+        (before.leases, before.cells_accepted, before.waiting),
+        (after.leases, after.cells_accepted, after.waiting)
+    );
 }
