@@ -17,7 +17,7 @@ use crate::server::TOTAL_HEADER;
 use crate::socket::SOCKET_NAME;
 use crate::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
-    OutputPart, Page, PardonRequest, Pardoned, PreviewFile, Submitted,
+    OutputPart, Page, PardonRequest, Pardoned, PreviewFile, Submitted, Why,
 };
 use crate::{Answer, ApiError, Control, ErrorCode, limits};
 
@@ -228,6 +228,10 @@ impl Control for Client {
             let path = of_job(job, "/retry")?;
             parse(&self.send(Method::POST, path, None, limits::REQUEST).await?.1)
         })
+    }
+
+    fn why<'a>(&'a self, job: &'a str, gridlet: u32) -> Answer<'a, Why> {
+        Box::pin(async move { self.get(of_job(job, &format!("/why?gridlet={gridlet}"))?).await })
     }
 
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
-    OutputPart, Page, Pardoned, PreviewFile,
+    OutputPart, Page, Pardoned, PreviewFile, Why,
 };
 use crate::{ApiError, TrustControl};
 
@@ -62,6 +62,10 @@ pub trait Control: TrustControl + Send + Sync + 'static {
     /// Writes the output of a job again that couldn't be written; all of it is still there. Any other job is
     /// [`WrongState`](crate::ErrorCode::WrongState).
     fn retry<'a>(&'a self, job: &'a str) -> Answer<'a, JobSummary>;
+
+    /// Why the cells of a gridlet were decided as they were; [`NotFound`](crate::ErrorCode::NotFound) if the
+    /// job has no such gridlet.
+    fn why<'a>(&'a self, job: &'a str, gridlet: u32) -> Answer<'a, Why>;
 
     /// What is accepted so far, to look at; [`NotFound`](crate::ErrorCode::NotFound) while there is nothing to
     /// show.

@@ -22,7 +22,7 @@ use crate::types::{
     DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
     LogEntry, NodeRow, NodeState, NodeStatus, NodeVo, OutputName, Page, Param, PardonRequest,
     Pardoned, Proof, Schedule, Submitted, VerificationPolicy, VerificationSpec, VerificationStats,
-    WorkerRow, WrongAnswer,
+    Why, WorkerRow, WrongAnswer,
 };
 use crate::{ApiError, Control, ErrorCode, limits};
 
@@ -61,6 +61,7 @@ fn routes(control: Arc<dyn Control>) -> Router {
         .route("/v1/jobs/{job}/logs", get(logs))
         .route("/v1/jobs/{job}/cancel", post(cancel))
         .route("/v1/jobs/{job}/retry", post(retry))
+        .route("/v1/jobs/{job}/why", get(why))
         .route("/v1/jobs/{job}/preview", get(preview))
         .route("/v1/jobs/{job}/output/{name}", get(output))
         .route("/v1/down", post(down))
@@ -96,6 +97,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         logs,
         cancel,
         retry,
+        why,
         preview,
         output,
         down,
@@ -119,6 +121,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         NodeState,
         NodeStatus,
         crate::types::Reach,
+        crate::types::Scene,
+        crate::types::SceneKind,
         crate::types::Observed,
         crate::types::Relay,
         NodeVo,
@@ -243,6 +247,24 @@ async fn cancel(State(node): Node, Path(job): Path<String>) -> Reply<JobSummary>
     responses((status = 200, body = JobSummary), (status = "default", body = ApiError)))]
 async fn retry(State(node): Node, Path(job): Path<String>) -> Reply<JobSummary> {
     to_the_end(async move { node.retry(&job).await }).await.map(Json)
+}
+
+/// Which gridlet's story.
+#[derive(Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+struct WhyQuery {
+    /// Its number.
+    gridlet: u32,
+}
+
+/// Why the cells of a gridlet were decided as they were.
+#[utoipa::path(get, path = "/v1/jobs/{job}/why",
+    params(("job" = String, Path, description = "a job's number or a unique prefix"), WhyQuery),
+    responses((status = 200, body = Why), (status = "default", body = ApiError)))]
+async fn why(State(node): Node, Path(job): Path<String>, uri: Uri) -> Reply<Why> {
+    let WhyQuery { gridlet } = query(&uri)?;
+    in_time(node.why(&job, gridlet)).await.map(Json)
 }
 
 /// What is accepted so far, to look at.

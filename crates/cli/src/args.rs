@@ -338,6 +338,9 @@ pub struct ShowArgs {
     /// Which job.
     #[command(flatten)]
     pub job: JobArg,
+    /// Tell the story of a gridlet: who answered what, what was sampled, why it was accepted
+    #[arg(long, value_name = "GRIDLET", conflicts_with_all = ["gridlets", "limit"])]
+    pub why: Option<u32>,
     /// List gridlets too, from this one on
     #[arg(long, value_name = "FIRST", num_args = 0..=1, default_missing_value = "0")]
     pub gridlets: Option<u32>,

@@ -8,7 +8,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 use outlast_api::types::{
     JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Observed, Reach, Relay,
-    Schedule, WrongAnswer,
+    Schedule, Why, WrongAnswer,
 };
 
 use crate::human;
@@ -429,6 +429,29 @@ pub fn logs(entries: &[LogEntry]) -> String {
         let node = entry.node.as_ref().map(|node| format!("{}: ", short(node, CELL_CHARS)));
         let what = human::tame(entry.text.trim_end()).replace('\n', "\n    ");
         let _ = writeln!(text, "{time}  {}{what}", node.unwrap_or_default());
+    }
+    text
+}
+
+/// `show --why`.
+pub fn why(why: &Why) -> String {
+    let mut text = format!(
+        "gridlet {} of job {}: {}; {} of {} accepted\n",
+        why.gridlet,
+        why.job,
+        human::tame(&why.atoms),
+        why.accepted,
+        human::count(why.cells.into(), "cell"),
+    );
+    for (number, scene) in (1..).zip(&why.scenes) {
+        let _ =
+            writeln!(text, "{number:>4}  {}", human::tame(&scene.text).replace('\n', "\n      "));
+    }
+    if why.scenes.is_empty() {
+        text.push_str("      nothing has happened to it yet\n");
+    }
+    if why.cut {
+        text.push_str("      and more, which is not told here\n");
     }
     text
 }

@@ -311,6 +311,34 @@ impl Control for Script {
         })
     }
 
+    fn why<'a>(&'a self, job: &'a str, gridlet: u32) -> Answer<'a, Why> {
+        Box::pin(async move {
+            let job = self.find(job)?.id;
+            if gridlet > 12 {
+                return Err(ApiError::not_found("no such gridlet"));
+            }
+            let scene = |kind, text: &str| Scene {
+                kind,
+                node: Some("0123".repeat(16)),
+                name: Some("worker".to_owned()),
+                cells: vec![1, 2],
+                text: text.to_owned(),
+            };
+            Ok(Why {
+                job,
+                gridlet,
+                atoms: "pixels 0..32 x 0..64".to_owned(),
+                cells: 4,
+                accepted: 2,
+                scenes: vec![
+                    scene(SceneKind::Answered, "worker (0123012301) answered A for cells 1-2"),
+                    scene(SceneKind::Accepted, "A is accepted\u{1b}[2J for cells 1-2"),
+                ],
+                cut: true,
+            })
+        })
+    }
+
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         self.call("preview");
         Box::pin(async move {

@@ -1,6 +1,7 @@
 //! The node as the control API sees it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +10,19 @@ use outlast_api::ApiError;
 use outlast_api::control::{Answer, Control};
 use outlast_api::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
-    OutputPart, Page, Pardoned, PreviewFile, Schedule, VerificationSpec,
+    OutputPart, Page, Pardoned, PreviewFile, Schedule, VerificationSpec, Why,
 };
 use outlast_gridlet::{Content, Results as _};
 use outlast_job::{Coordinator, End, Input, Peer, Phase};
 use outlast_overlay::State;
-use outlast_types::{CellId, JobId, NodeId, Time};
+use outlast_types::{CellId, GridletId, JobId, NodeId, Time};
 use outlast_verify::Policy;
 
-use crate::jobs::JobFiles;
+use crate::jobs::{self, JobFiles};
 use crate::kernel::Event;
 use crate::node::Node;
-use crate::view::{detail, node_rows, summary};
+use crate::view::{self, detail, node_rows, summary};
+use crate::why;
 
 /// How long the API waits for the kernel; longer means that it waits for the disk.
 const ASK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -299,6 +301,38 @@ impl Control for Node {
             }
             self.shared.kernel.send(Event::Input(Input::Retry(files.id))).await;
             self.summary(&files).await
+        })
+    }
+
+    fn why<'a>(&'a self, job: &'a str, gridlet: u32) -> Answer<'a, Why> {
+        Box::pin(async move {
+            let (files, gridlet) = (self.find(job)?, GridletId(gridlet));
+            let asked = self.with_coordinator(files.id, move |coordinator, peer, _| {
+                let accepted = coordinator.gridlets(gridlet.0, 1).first().map(|row| row.accepted);
+                (Arc::clone(coordinator.spec()), peer.me(), accepted)
+            });
+            let (spec, me, accepted) = asked.await?;
+            let Some(accepted) = accepted else {
+                let last = spec.manager.gridlets().len() - 1;
+                let message = format!("the job has no gridlet {gridlet}, expected 0 to {last}");
+                return Err(ApiError::not_found(message));
+            };
+            let (journal, id) = (Arc::clone(&self.shared.journal), files.id);
+            let told = tokio::task::spawn_blocking(move || {
+                let records = jobs::read_records(&journal, id)?;
+                outlast_job::story(spec, me, records, gridlet).ok_or(io::ErrorKind::NotFound.into())
+            });
+            let told: io::Result<_> = told.await.map_err(io::Error::other).flatten();
+            let story = told.map_err(|error| ApiError::internal(error.to_string()))?;
+            let nodes = why::nodes(&story);
+            let names = move |peer: &Peer, _| {
+                nodes.into_iter().map(|node| (node, view::name_of(peer, node))).collect()
+            };
+            let names = self.ask(names).await?;
+            let manager = &*files.manager;
+            let (cells, names) = (&story.cells[..], &names);
+            let subject = why::Subject { job: id, gridlet, cells, accepted, manager, me, names };
+            Ok(why::tell(&subject, &story))
         })
     }
 

@@ -25,6 +25,7 @@ mod tools;
 pub mod transfer;
 mod trust;
 mod view;
+mod why;
 
 pub mod apps;
 pub mod config;

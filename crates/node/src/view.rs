@@ -103,7 +103,7 @@ fn failure(job: &JobFiles, end: &End) -> String {
 }
 
 /// Names of nodes for people, from the members' ads.
-fn name_of(peer: &Peer, node: NodeId) -> String {
+pub(crate) fn name_of(peer: &Peer, node: NodeId) -> String {
     if node == peer.me() {
         return peer.ad().name;
     }
@@ -120,12 +120,7 @@ pub(crate) fn detail(
 ) -> JobDetail {
     let report = coordinator.report(now);
     let grid = job.manager.grid();
-    let atoms = |area: &Region| {
-        let ranges = area.ranges.iter();
-        let text: Vec<String> =
-            ranges.map(|range| format!("{}..{}", range.start, range.end)).collect();
-        format!("{}s {}", job.manager.atom(), text.join(" x "))
-    };
+    let atoms = |area: &Region| crate::why::atoms(&*job.manager, area);
     let wrong = coordinator.wrong().into_iter().take(limits::ROWS).map(|wrong| WrongAnswer {
         node: wrong.node.to_string(),
         name: name_of(peer, wrong.node),
@@ -155,7 +150,7 @@ pub(crate) fn detail(
         },
     });
     let gridlets = coordinator.gridlets(page.offset, page.limit).into_iter().map(|gridlet| {
-        let cells = &job.manager.gridlets()[gridlet.id.index()].cells;
+        let cells = &coordinator.gridlet(gridlet.id).cells;
         let mut area: Option<Region> = None;
         for cell in grid.cells_in(cells) {
             let atoms = grid.atoms_of(cell);

@@ -16,8 +16,8 @@ mod picture;
 mod scheduling;
 mod tasks;
 
-use super::parts::{Options, Part};
 use super::lab;
+use super::parts::{Options, Part};
 
 /// What it measures.
 pub(super) const ABOUT: &str = "pictures, tasks a second, scheduling, memory, time to fail over";

@@ -199,6 +199,27 @@ impl Control for Fake {
         })
     }
 
+    fn why<'a>(&'a self, job: &'a str, gridlet: u32) -> Answer<'a, Why> {
+        Box::pin(async move {
+            self.check(job)?;
+            Ok(Why {
+                job: job.to_owned(),
+                gridlet,
+                atoms: "pixels 0..32 x 0..64".to_owned(),
+                cells: 2,
+                accepted: 1,
+                scenes: vec![Scene {
+                    kind: SceneKind::SampleWanted,
+                    node: None,
+                    name: None,
+                    cells: vec![3],
+                    text: "a sample".to_owned(),
+                }],
+                cut: false,
+            })
+        })
+    }
+
     fn preview<'a>(&'a self, job: &'a str) -> Answer<'a, PreviewFile> {
         Box::pin(async move {
             self.check(job)?;

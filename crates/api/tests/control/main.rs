@@ -70,6 +70,7 @@ async fn every_request_arrives_and_its_answer_comes_back() {
     assert_eq!(client.wait(JOB, None, DEADLINE).await.unwrap(), fake.summary());
     assert_eq!(client.logs(JOB).await.unwrap(), fake.logs(JOB).await.unwrap());
     assert_eq!(client.cancel(JOB).await.unwrap().state, JobState::Cancelled);
+    assert_eq!(client.why(JOB, 4).await.unwrap(), fake.why(JOB, 4).await.unwrap());
     assert_eq!(client.preview(JOB).await.unwrap(), fake.preview(JOB).await.unwrap());
     let part = client.output(JOB, OutputName::Stdout, 4).await.unwrap();
     assert_eq!(part, OutputPart { bytes: b"o\n".to_vec(), total: 6 });
@@ -359,6 +360,7 @@ async fn the_description_has_every_route() {
         "post /v1/jobs/{job}/cancel",
         "get /v1/jobs/{job}/logs",
         "get /v1/jobs/{job}/output/{name}",
+        "get /v1/jobs/{job}/why",
         "get /v1/jobs/{job}/preview",
         "post /v1/jobs/{job}/retry",
         "get /v1/jobs/{job}/wait",

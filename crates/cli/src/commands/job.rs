@@ -73,6 +73,17 @@ fn job_row(job: &JobSummary) -> Row {
 pub(super) async fn show(context: &mut Context<'_>, args: ShowArgs) -> Result<Exit, Failure> {
     let page = args.gridlets.map_or(Page::NONE, |offset| Page { offset, limit: args.limit });
     let attached = context.attach(Role::Passive).await?;
+    if let Some(gridlet) = args.why {
+        let why = attached.control().why(&args.job.job, gridlet).await;
+        attached.stop().await;
+        let why = why?;
+        if context.ui.json {
+            context.ui.print_json(&why)?;
+        } else {
+            context.ui.print(&render::why(&why))?;
+        }
+        return Ok(Exit::OK);
+    }
     let detail = attached.control().job(&args.job.job, page).await;
     attached.stop().await;
     let detail = detail?;

@@ -488,3 +488,20 @@ fn a_file_appears_as_a_whole_or_not_at_all() {
     assert!(follow::write_atomically(Path::new("/"), b"x").is_err());
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left behind");
 }
+
+#[tokio::test]
+async fn the_story_of_a_gridlet_is_told() {
+    let mut bench = Bench::daemon(Script::default());
+    let outcome = bench.run("outlast show 00 --why 4").await;
+    assert_eq!(outcome.result, Ok(Exit::OK));
+    let head = format!("gridlet 4 of job {JOB}: pixels 0..32 x 0..64; 2 of 4 cells accepted\n");
+    assert!(outcome.out.starts_with(&head), "{}", outcome.out);
+    assert!(outcome.out.contains("   1  worker (0123012301) answered A"), "{}", outcome.out);
+    assert!(outcome.out.contains("and more"), "{}", outcome.out);
+    assert!(!outcome.out.contains('\u{1b}'), "what another node said is tamed: {}", outcome.out);
+    let outcome = bench.run("outlast --json show 00 --why 4").await;
+    let json: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(json["scenes"][0]["kind"], "answered");
+    let outcome = bench.run("outlast show 00 --why 13").await;
+    assert_eq!(outcome.exit(), Exit::NO_JOB);
+}
