@@ -141,6 +141,7 @@ fn job() -> Arc<JobSpec> {
         manifest: ManifestRef { hash: Hash::of(b""), length: 0 },
         vo: None,
         policy: Policy { samples: 1, ..Policy::with_quorum(2) },
+        layers: Vec::new(),
         seed: 1,
         created: start(),
     })
