@@ -337,6 +337,9 @@ impl Peer {
             // This node was stopped or waited for its disk. Whoever spoke meanwhile wasn't heard.
             self.for_active_jobs(now, out, |job, _| job.forgive(now, pause));
         }
+        if self.worker.held() > 0 || self.jobs.values().any(Coordinator::is_active) {
+            self.membership.stir(now);
+        }
         self.overlay(now, out, |membership, now, out| membership.on_tick(now, out));
         self.worker.on_tick(now, &self.settings, out);
         self.for_active_jobs(now, out, |job, cx| job.on_tick(cx));

@@ -102,6 +102,8 @@ pub struct Member {
 
     /// The user asked for it: never given up.
     pub(crate) wanted: bool,
+    /// How long it may be silent beyond what a node with work may.
+    pub(crate) slack: Duration,
     /// Stamp of its newest heartbeat, and when that came.
     pub(crate) stamp: Option<(u64, Time)>,
     /// Since when its digest differs from ours.
@@ -125,6 +127,7 @@ impl Member {
             since: now,
             rtt: None,
             wanted,
+            slack: Duration::ZERO,
             stamp: None,
             differs: None,
             pulled: None,

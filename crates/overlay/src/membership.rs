@@ -15,6 +15,7 @@ use self::greet::Contact;
 use crate::Settings;
 use crate::member::{Card, Member, State};
 use crate::message::{Echo, Introduction, Message, tidied};
+use crate::settings::BRISK;
 
 /// What the driver has to do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,9 @@ struct Own {
     ad: Ad,
     /// Of the nodes that are up, itself included: the exclusive or of their tokens.
     digest: u64,
+    /// Between two heartbeats, until `brisk_until` and afterwards.
+    pace: (Duration, Duration),
+    brisk_until: Time,
 }
 
 impl Own {
@@ -98,11 +102,19 @@ impl Own {
                 held_us: u64::try_from(now.since(came).as_micros()).unwrap_or(u64::MAX),
             }),
             answer,
+            next_ms: u32::try_from(self.pace(now).as_millis()).unwrap_or(u32::MAX),
         }
     }
 
-    fn toggle(&mut self, node: &NodeId) {
+    /// How long it is to the next heartbeat.
+    fn pace(&self, now: Time) -> Duration {
+        if now < self.brisk_until { self.pace.0 } else { self.pace.1 }
+    }
+
+    /// Somebody came or went.
+    fn toggle(&mut self, node: &NodeId, now: Time) {
         self.digest ^= token(node);
+        self.brisk_until = now + BRISK;
     }
 }
 
@@ -141,7 +153,13 @@ impl Membership {
         let me = me.tidied();
         let settings = settings.sane();
         Self {
-            own: Own { digest: token(&me.node), card: me, ad: tidied(ad) },
+            own: Own {
+                digest: token(&me.node),
+                card: me,
+                ad: tidied(ad),
+                pace: (settings.heartbeat, settings.rest),
+                brisk_until: now + BRISK,
+            },
             settings,
             members: BTreeMap::new(),
             contacts: BTreeMap::new(),
@@ -180,6 +198,17 @@ impl Membership {
         }
     }
 
+    /// There is work between this node and others, or news: for a while heartbeats are frequent.
+    pub fn stir(&mut self, now: Time) {
+        let rested = now >= self.own.brisk_until;
+        self.own.brisk_until = now + BRISK;
+        if rested && !self.left {
+            // What the others were promised holds until they hear otherwise.
+            self.next_beat = self.next_beat.min(now);
+            self.wake = self.wake.min(now);
+        }
+    }
+
     /// Says how this node is reached from now on. Members are told at once, as others ask them.
     pub fn set_place(
         &mut self,
@@ -209,7 +238,7 @@ impl Membership {
         if member.state == State::Alive {
             member.turn(State::Suspect, now);
             out.push(Effect::Send { to: node, message: self.own.heartbeat(now, member, true) });
-            let heard = member.last_heard.max(self.forgiven);
+            let heard = member.last_heard.max(self.forgiven) + member.slack;
             self.wake = self.wake.min(heard + self.settings.lost_after);
         }
     }
@@ -232,12 +261,12 @@ impl Membership {
 
     /// Forgets a node that is to be no member any more. If it introduces itself again it is a
     /// member again: to keep it out is the business of whoever lets nodes speak.
-    pub fn expel(&mut self, _now: Time, node: NodeId, out: &mut Vec<Effect>) {
+    pub fn expel(&mut self, now: Time, node: NodeId, out: &mut Vec<Effect>) {
         self.contacts.remove(&node);
         self.shared.remove(&node);
         let Some(member) = self.members.remove(&node) else { return };
         if member.state.is_up() {
-            self.own.toggle(&node);
+            self.own.toggle(&node, now);
             out.push(Effect::Down { node, polite: false });
         }
     }
@@ -327,7 +356,7 @@ impl Membership {
             }
         }
         self.last_beat = now;
-        self.next_beat = now + self.settings.heartbeat;
+        self.next_beat = now + self.own.pace(now);
     }
 
     fn check_silence(&mut self, now: Time, out: &mut Vec<Effect>) {
@@ -335,12 +364,12 @@ impl Membership {
             if !member.state.is_up() {
                 continue;
             }
-            let silence = now.since(member.last_heard.max(self.forgiven));
+            let silence = now.since(member.last_heard.max(self.forgiven) + member.slack);
             if silence >= self.settings.lost_after {
                 member.turn(State::Lost, now);
                 member.backoff = self.settings.retry_first;
                 member.probe_at = now + member.backoff;
-                self.own.toggle(node);
+                self.own.toggle(node, now);
                 out.push(Effect::Down { node: *node, polite: false });
             } else if member.state == State::Alive && silence >= self.settings.suspect_after {
                 member.turn(State::Suspect, now);
@@ -374,7 +403,7 @@ impl Membership {
 
     /// When something is to be done about a member because of its silence.
     fn due(&self, member: &Member) -> Time {
-        let heard = member.last_heard.max(self.forgiven);
+        let heard = member.last_heard.max(self.forgiven) + member.slack;
         let forgotten = member.since + self.settings.forget_after;
         match member.state {
             State::Alive => heard + self.settings.suspect_after,

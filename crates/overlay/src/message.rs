@@ -80,6 +80,8 @@ pub enum Message {
         echo: Option<Echo>,
         /// The sender didn't hear the receiver for a while: say something at once.
         answer: bool,
+        /// Milliseconds to the sender's next one, at most.
+        next_ms: u32,
     },
     /// Whom do you see?
     Pull,

@@ -2,11 +2,21 @@
 
 use std::time::Duration;
 
+/// So long after the last work, or the last change among the members, heartbeats are as frequent as while there is
+/// work: short jobs that follow each other don't change the pace.
+pub const BRISK: Duration = Duration::from_secs(5);
+
+/// The longest pause between heartbeats that a node is believed.
+pub const MAX_REST: Duration = Duration::from_secs(10);
+
 /// How often, how long. All nodes of a grid should have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Between two heartbeats to a member.
+    /// Between two heartbeats to a member, while there is anything to do.
     pub heartbeat: Duration,
+    /// Between two heartbeats of a node that has had nothing to do for [`BRISK`]: a grid at rest costs its
+    /// machines next to nothing. A node that dies then is missed that much later.
+    pub rest: Duration,
     /// Silence after which a member is probed.
     pub suspect_after: Duration,
     /// Silence after which a member is down.
@@ -27,6 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_millis(500),
+            rest: Duration::from_secs(2),
             suspect_after: Duration::from_millis(1500),
             lost_after: Duration::from_millis(2500),
             forget_after: Duration::from_secs(3600),
@@ -46,6 +57,7 @@ impl Settings {
         let retry_first = self.retry_first.max(heartbeat / 2);
         Self {
             heartbeat,
+            rest: self.rest.clamp(heartbeat, MAX_REST.max(heartbeat)),
             suspect_after,
             lost_after: self.lost_after.max(suspect_after + heartbeat),
             forget_after: self.forget_after,

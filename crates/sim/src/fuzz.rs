@@ -98,6 +98,7 @@ impl World {
                 stamp: dice.number(),
                 echo: None,
                 answer: dice.chance(0.5),
+                next_ms: dice.below(100_000) as u32,
             }),
             11 => Message::Overlay(outlast_overlay::Message::Hello {
                 me: introduction(

@@ -98,7 +98,15 @@ pub(super) fn all_overlay() -> Vec<Overlay> {
     vec![
         Overlay::Hello { me: me.clone(), cards: true },
         Overlay::Welcome { me, cards: vec![card(1), card(2)] },
-        Overlay::Heartbeat { incarnation: 1, ad, digest: 77, stamp: 1000, echo, answer: true },
+        Overlay::Heartbeat {
+            incarnation: 1,
+            ad,
+            digest: 77,
+            stamp: 1000,
+            echo,
+            answer: true,
+            next_ms: 500,
+        },
         Overlay::Pull,
         Overlay::Cards { cards: vec![card(3)] },
         Overlay::Full,

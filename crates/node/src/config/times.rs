@@ -135,7 +135,7 @@ section! {
 section! {
     /// The section `[membership]`.
     MembershipTimes, "membership" => outlast_overlay::Settings {
-        times: heartbeat, suspect_after, lost_after, forget_after, pull_every, retry_first, retry_max;
+        times: heartbeat, rest, suspect_after, lost_after, forget_after, pull_every, retry_first, retry_max;
         counts:
     }
 }

@@ -39,9 +39,10 @@ const PEERS: usize = 2 * limits::MEMBERS;
 /// A node that doesn't answer within this time can't be reached.
 pub(super) const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A quiet connection is kept alive with this interval, and dead after so long without a sign of
+/// A quiet connection is kept alive with this interval (longer than between the heartbeats of a node at rest,
+/// which are signs of life as well), and dead after so long without a sign of
 /// life: a killed worker's leases go to others that soon.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
+const KEEP_ALIVE: Duration = Duration::from_millis(2200);
 const IDLE_TIMEOUT_MS: u32 = 4_000;
 
 /// At the end, queued frames have so long to be acknowledged: those that say goodbye among them.

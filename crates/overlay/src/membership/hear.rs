@@ -9,6 +9,7 @@ use super::{Effect, Membership};
 use crate::Settings;
 use crate::member::{Card, Member, State};
 use crate::message::{Echo, Introduction, Message, is_valid};
+use crate::settings::MAX_REST;
 
 /// How the incarnation in a message relates to what is known of its sender.
 enum Life {
@@ -43,6 +44,7 @@ struct Beat {
     stamp: u64,
     echo: Option<Echo>,
     answer: bool,
+    next: Duration,
 }
 
 impl Membership {
@@ -68,13 +70,14 @@ impl Membership {
                     self.on_cards(now, from, cards, out);
                 }
             }
-            Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer } => {
+            Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer, next_ms } => {
                 match life(&self.settings, now, self.members.get(&from), incarnation) {
                     Life::Over => self.counters.stale += 1,
                     Life::New => self.ask_who(from, out),
                     Life::Known if !is_valid(&ad) => self.counters.malformed += 1,
                     Life::Known => {
-                        let beat = Beat { digest, stamp, echo, answer };
+                        let next = Duration::from_millis(next_ms.into());
+                        let beat = Beat { digest, stamp, echo, answer, next };
                         self.on_heartbeat(now, from, ad, beat, out);
                     }
                 }
@@ -145,14 +148,14 @@ impl Membership {
             card.add(known);
         }
         if before.as_ref().is_some_and(|member| member.state.is_up()) {
-            self.own.toggle(&node);
+            self.own.toggle(&node, now);
             out.push(Effect::Down { node, polite: false });
         }
         let wanted = contact.is_some_and(|contact| contact.is_wanted())
             || before.is_some_and(|member| member.wanted);
         learn(&card, out);
         self.members.insert(node, Member::new(card, ad, wanted, now));
-        self.own.toggle(&node);
+        self.own.toggle(&node, now);
         out.push(Effect::Up { node });
     }
 
@@ -196,7 +199,7 @@ impl Membership {
             State::Lost | State::Left => {
                 member.turn(State::Alive, now);
                 member.differs = None;
-                self.own.toggle(&from);
+                self.own.toggle(&from, now);
                 out.push(Effect::Up { node: from });
             }
         }
@@ -218,6 +221,7 @@ impl Membership {
             return; // Overtaken: what it says has changed since.
         }
         member.stamp = Some((beat.stamp, now));
+        member.slack = beat.next.min(MAX_REST).saturating_sub(self.settings.heartbeat);
         member.take_ad(ad, out);
         self.compare(now, from, beat.digest, out);
     }
@@ -270,7 +274,7 @@ impl Membership {
         member.last_heard = now;
         member.turn(State::Left, now);
         if was_up {
-            self.own.toggle(&from);
+            self.own.toggle(&from, now);
             out.push(Effect::Down { node: from, polite: true });
         }
     }

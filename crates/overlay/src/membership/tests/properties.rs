@@ -45,10 +45,18 @@ fn messages() -> impl Strategy<Value = Message> {
         (introductions(), any::<bool>()).prop_map(|(me, cards)| Message::Hello { me, cards }),
         (introductions(), proptest::collection::vec(cards(), 0..12))
             .prop_map(|(me, cards)| Message::Welcome { me, cards }),
-        (0..4u64, ads(), any::<u64>(), any::<u64>(), any::<Option<(u64, u64)>>(), any::<bool>())
-            .prop_map(|(incarnation, ad, digest, stamp, echo, answer)| {
+        (
+            0..4u64,
+            ads(),
+            any::<u64>(),
+            any::<u64>(),
+            any::<Option<(u64, u64)>>(),
+            any::<bool>(),
+            any::<u32>()
+        )
+            .prop_map(|(incarnation, ad, digest, stamp, echo, answer, next_ms)| {
                 let echo = echo.map(|(stamp, held_us)| Echo { stamp, held_us });
-                Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer }
+                Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer, next_ms }
             }),
         Just(Message::Pull),
         proptest::collection::vec(cards(), 0..12).prop_map(|cards| Message::Cards { cards }),

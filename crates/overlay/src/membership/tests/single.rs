@@ -33,7 +33,7 @@ fn welcome(n: usize, incarnation: u64) -> Message {
 
 fn heartbeat(incarnation: u64, stamp: u64) -> Message {
     let (ad, digest, echo) = (Ad::default(), 1, None);
-    Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer: false }
+    Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer: false, next_ms: 100 }
 }
 
 fn hear(machine: &mut Membership, ms: u64, from: usize, message: Message) -> Vec<Effect> {
@@ -80,6 +80,61 @@ fn silence_is_suspected_then_lost_then_probed_less_and_less_then_forgotten() {
     assert_eq!(state(&m, 1), Some(State::Lost));
     tick(&mut m, 3_602_500);
     assert_eq!(state(&m, 1), None);
+}
+
+#[test]
+fn a_grid_at_rest_says_little_and_one_with_work_more() {
+    let mut m = machine();
+    hear(&mut m, 0, 1, hello(1, 5));
+    let beats = |m: &mut Membership, from: u64, to: u64| {
+        let mut sent = 0;
+        // The other end is as quiet, and says so.
+        for second in from..to {
+            let (ad, digest, echo) = (Ad::default(), 1, None);
+            let (incarnation, stamp, next_ms) = (5, second, 2_000);
+            let beat =
+                Message::Heartbeat { incarnation, ad, digest, stamp, echo, answer: false, next_ms };
+            hear(m, second * 1000, 1, beat);
+            sent += tick(m, second * 1000 + 999)
+                .iter()
+                .filter(|e| matches!(e, Effect::Send { message: Message::Heartbeat { .. }, .. }))
+                .count();
+        }
+        sent
+    };
+    assert_eq!(beats(&mut m, 0, 5), 9, "two a second after news");
+    let quiet = beats(&mut m, 5, 25);
+    assert!((9..=11).contains(&quiet), "one in two seconds, found {quiet}");
+    m.stir(at(25_000));
+    assert!(m.next_tick() <= at(25_000), "the new pace is told at once");
+    assert!(beats(&mut m, 25, 30) >= 9);
+}
+
+#[test]
+fn whoever_promised_less_is_given_more_time_but_not_any_time() {
+    for (next_ms, suspect, lost) in
+        [(500, 1_500, 2_500), (2_000, 3_000, 4_000), (u32::MAX, 11_000, 12_000)]
+    {
+        let mut m = machine();
+        hear(&mut m, 0, 1, hello(1, 5));
+        let (ad, digest, echo) = (Ad::default(), 1, None);
+        let beat = Message::Heartbeat {
+            incarnation: 5,
+            ad,
+            digest,
+            stamp: 1,
+            echo,
+            answer: false,
+            next_ms,
+        };
+        hear(&mut m, 0, 1, beat);
+        tick(&mut m, suspect - 1);
+        assert_eq!(state(&m, 1), Some(State::Alive), "{next_ms}");
+        tick(&mut m, lost - 1);
+        assert_eq!(state(&m, 1), Some(State::Suspect), "{next_ms}");
+        tick(&mut m, lost);
+        assert_eq!(state(&m, 1), Some(State::Lost), "{next_ms}");
+    }
 }
 
 #[test]
@@ -297,7 +352,7 @@ fn an_overtaken_heartbeat_does_not_bring_an_old_ad_back() {
     hear(&mut m, 0, 1, hello(1, 5));
     let beat = |stamp, free| {
         let (ad, digest, echo) = (Ad { free, ..Ad::default() }, 1, None);
-        Message::Heartbeat { incarnation: 5, ad, digest, stamp, echo, answer: false }
+        Message::Heartbeat { incarnation: 5, ad, digest, stamp, echo, answer: false, next_ms: 100 }
     };
     assert_eq!(hear(&mut m, 1, 1, beat(20, 2)), [Effect::AdChanged { node: id(1) }]);
     assert!(hear(&mut m, 2, 1, beat(10, 1)).is_empty());
@@ -338,7 +393,7 @@ fn an_echo_that_cannot_be_one_is_no_measurement() {
     let beat = |stamp, echo_stamp, held_us| {
         let echo = Some(Echo { stamp: echo_stamp, held_us });
         let (ad, digest) = (Ad::default(), 1);
-        Message::Heartbeat { incarnation: 5, ad, digest, stamp, echo, answer: false }
+        Message::Heartbeat { incarnation: 5, ad, digest, stamp, echo, answer: false, next_ms: 100 }
     };
     for (stamp, held) in [(u64::MAX, 0), (0, u64::MAX), (900_000, 200_000), (0, 0)] {
         hear(&mut m, 10_000, 1, beat(1, stamp, held));
