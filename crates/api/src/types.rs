@@ -154,6 +154,8 @@ pub enum Schedule {
     Incremental,
     /// All that a quorum needs at the start.
     AllAtOnce,
+    /// One of the two, by how busy the grid is.
+    Auto,
 }
 
 /// How results are to be verified; what is absent, the daemon decides.
@@ -375,6 +377,8 @@ pub struct VerificationStats {
 pub enum Proof {
     /// Others agreed on something else.
     Vote,
+    /// It contradicts an answer that was known, and proven, before.
+    Quiz,
     /// It contradicts a sample that the submitter computed.
     Sample,
     /// It contradicts the submitter's own answer.

@@ -289,6 +289,8 @@ pub enum ScheduleArg {
     Incremental,
     /// All that a quorum needs at the start
     AllAtOnce,
+    /// One of the two, by how busy the grid is
+    Auto,
 }
 
 /// Options of `run`.
@@ -519,6 +521,7 @@ impl JobArgs {
                 schedule: self.schedule.map(|schedule| match schedule {
                     ScheduleArg::Incremental => Schedule::Incremental,
                     ScheduleArg::AllAtOnce => Schedule::AllAtOnce,
+                    ScheduleArg::Auto => Schedule::Auto,
                 }),
             },
             gridlets: self.gridlets,

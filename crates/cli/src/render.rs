@@ -367,6 +367,7 @@ fn verification(text: &mut String, detail: &JobDetail, width: Option<u16>) {
     let schedule = match policy.schedule {
         Schedule::Incremental => "another one only while no quorum can be reached",
         Schedule::AllAtOnce => "all that a quorum needs at once",
+        Schedule::Auto => "all at once or one after the other, as the grid is idle or busy",
     };
     let agree = if policy.quorum == 1 {
         "one answer is enough".to_owned()

@@ -626,6 +626,12 @@ impl Coordinator {
                         rest.extend(self.ask_for_sample(cx, *cell, *seed));
                     }
                 }
+                Verdict::Retracted { cell, .. } => {
+                    let gridlet = self.gridlet_of.of(*cell);
+                    self.gridlets_done -= u32::from(self.remaining[gridlet.index()] == 0);
+                    self.remaining[gridlet.index()] += 1;
+                    self.requeue(gridlet);
+                }
                 Verdict::Hopeless { cell } => {
                     let gridlet = self.layout.base_of(*cell);
                     self.hopeless.insert(gridlet);

@@ -16,7 +16,7 @@ use outlast_gridlet::{Content, Results as _};
 use outlast_job::{Coordinator, End, Input, Peer, Phase};
 use outlast_overlay::State;
 use outlast_types::{CellId, GridletId, JobId, NodeId, Time};
-use outlast_verify::Policy;
+use outlast_verify::{Limits, Policy};
 
 use crate::jobs::{self, JobFiles};
 use crate::kernel::Event;
@@ -153,8 +153,11 @@ fn policy(spec: &VerificationSpec) -> Result<Policy, ApiError> {
     policy.schedule = match spec.schedule.unwrap_or_default() {
         Schedule::Incremental => outlast_verify::Schedule::Incremental,
         Schedule::AllAtOnce => outlast_verify::Schedule::AllAtOnce,
+        Schedule::Auto => outlast_verify::Schedule::Auto,
     };
-    policy.validate().map_err(|error| ApiError::bad_request(error.to_string()))?;
+    policy
+        .validate(&Limits::default())
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
     Ok(policy)
 }
 

@@ -129,6 +129,7 @@ pub(crate) fn detail(
         area: atoms(&wrong.area),
         proof: match wrong.fault {
             Fault::Wrong(outlast_verify::Proof::Outvoted) => Proof::Vote,
+            Fault::Wrong(outlast_verify::Proof::Quiz) => Proof::Quiz,
             Fault::Wrong(outlast_verify::Proof::Sample) => Proof::Sample,
             Fault::Wrong(outlast_verify::Proof::Trusted) => Proof::Own,
             Fault::Invalid(_) => Proof::Invalid,
@@ -168,17 +169,20 @@ pub(crate) fn detail(
     let stats = report.verification;
     JobDetail {
         policy: VerificationPolicy {
-            quorum: report.policy.quorum.into(),
+            quorum: report.policy.quorum().into(),
             max_answers: report.policy.max_answers.into(),
             samples: report.policy.samples.into(),
             schedule: match report.policy.schedule {
                 outlast_verify::Schedule::Incremental => Schedule::Incremental,
                 outlast_verify::Schedule::AllAtOnce => Schedule::AllAtOnce,
+                outlast_verify::Schedule::Auto => Schedule::Auto,
             },
         },
         verification: VerificationStats {
             answers: stats.answers,
-            accepted_by_quorum: stats.accepted_quorum + stats.accepted_sampled,
+            accepted_by_quorum: stats.accepted_quorum
+                + stats.accepted_sampled
+                + stats.accepted_credible,
             accepted_trusted: stats.accepted_trusted,
             samples_passed: stats.samples_passed,
             samples_failed: stats.samples_failed,

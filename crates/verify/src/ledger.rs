@@ -117,9 +117,10 @@ impl Ledger {
         match *verdict {
             Verdict::Right { worker, .. } => self.record_many(worker, 1, None),
             Verdict::Wrong { worker, proof, .. } => self.record_many(worker, 0, Some(proof)),
-            Verdict::Accepted { .. } | Verdict::SampleWanted { .. } | Verdict::Hopeless { .. } => {
-                None
-            }
+            Verdict::Accepted { .. }
+            | Verdict::Retracted { .. }
+            | Verdict::SampleWanted { .. }
+            | Verdict::Hopeless { .. } => None,
         }
     }
 
@@ -140,7 +141,7 @@ impl Ledger {
                 history.outvoted = history.outvoted.saturating_add(1);
                 history.too_often_outvoted()
             }
-            Some(Proof::Sample | Proof::Trusted) => {
+            Some(Proof::Quiz | Proof::Sample | Proof::Trusted) => {
                 history.sampled_wrong = history.sampled_wrong.saturating_add(1);
                 true
             }

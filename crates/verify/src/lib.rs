@@ -25,6 +25,6 @@ mod verifier;
 
 pub use ledger::{Change, History, LEDGER_NODES, Ledger};
 pub use partition::Partitioning;
-pub use policy::{Policy, PolicyError, Schedule};
+pub use policy::{Decision, Limits, Policy, PolicyError, Schedule};
 pub use verdict::{Class, How, Proof, Stats, Verdict};
-pub use verifier::Verifier;
+pub use verifier::{Load, Verifier};

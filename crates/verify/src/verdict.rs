@@ -12,7 +12,9 @@ pub struct Class(pub u16);
 pub enum How {
     /// So many workers agreed.
     Quorum(u8),
-    /// The submitter computed it itself.
+    /// The records of those who answered make it probable enough.
+    Credible,
+    /// The submitter, or another trusted node, computed it itself.
     Trusted,
     /// Enough workers agreed, but at least as many had given an answer that a sample refuted:
     /// without the sample the votes would have chosen otherwise.
@@ -24,6 +26,8 @@ pub enum How {
 pub enum Proof {
     /// Others agreed on another answer. Evidence, not proof: they may have colluded.
     Outvoted,
+    /// It contradicts an answer that was known, and proven, before it was asked for.
+    Quiz,
     /// It contradicts what the submitter computed of this cell.
     Sample,
     /// It contradicts the submitter's own answer.
@@ -33,7 +37,7 @@ pub enum Proof {
 /// What follows from the answers and samples so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// The cell is decided. Exactly once for each cell, ever.
+    /// The cell is decided. Once for each cell, and once more after each [`Verdict::Retracted`].
     Accepted {
         /// The cell.
         cell: CellId,
@@ -41,6 +45,16 @@ pub enum Verdict {
         class: Class,
         /// What decided it.
         how: How,
+    },
+    /// A cell that was accepted on the word of somebody proven a liar since is open again: without
+    /// him it would not have been accepted. Never for a sealed cell.
+    Retracted {
+        /// The cell.
+        cell: CellId,
+        /// What was accepted; it may be again.
+        class: Class,
+        /// Whose word counts no longer.
+        because: NodeId,
     },
     /// The worker's answer was the accepted one. Once for each answer.
     Right {
@@ -104,6 +118,14 @@ pub struct Stats {
     pub wrong_sample: u64,
     /// Answers that the submitter's own answer proved wrong.
     pub wrong_trusted: u64,
+    /// Answers to quizzes that were right.
+    pub quizzes_passed: u64,
+    /// Answers to quizzes that were wrong.
+    pub quizzes_failed: u64,
+    /// Acceptances taken back.
+    pub retracted: u64,
+    /// Cells accepted because the records of those who answered make it probable enough.
+    pub accepted_credible: u64,
     /// Workers struck.
     pub struck: u64,
     /// Cells given up.

@@ -36,8 +36,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use outlast_types::{CellId, NodeId};
 
-use crate::{Class, How, Policy, Proof, Schedule, Stats, Verdict};
+use crate::{Class, Decision, How, Limits, Policy, Proof, Schedule, Stats, Verdict};
 use state::{Cell, Count, Group, Part, Slot, Slots, Stage, State, TRUSTED, Worker};
+
+/// How busy the grid is, for [`Schedule::Auto`] and for how strictly replicas follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Slots of workers that have nothing to do.
+    pub free: u32,
+    /// Gridlets that nobody computes yet.
+    pub waiting: u32,
+    /// A deadline is near: latency is worth copies.
+    pub hurry: bool,
+}
 
 /// Decides the cells of one job from the answers of untrusted workers.
 #[derive(Debug)]
@@ -57,6 +68,7 @@ pub struct Verifier {
     /// Verdicts of `release`, which has nowhere to put them.
     owed: Vec<Verdict>,
     accepted: u32,
+    load: Option<Load>,
     stats: Stats,
 }
 
@@ -68,7 +80,7 @@ impl Verifier {
     /// # Panics
     /// If the policy is invalid (see [`Policy::validate`]) or the groups don't partition the cells.
     pub fn new(policy: Policy, groups: &[Vec<CellId>], trusted: NodeId, seed: u64) -> Self {
-        policy.validate().expect("the policy was validated where it was read");
+        policy.validate(&Limits::default()).expect("the policy was validated where it was read");
         let total: usize = groups.iter().map(Vec::len).sum();
         let mut cells = vec![Cell { group: u32::MAX, state: State::Fresh }; total];
         let mut members = Vec::with_capacity(total);
@@ -96,6 +108,7 @@ impl Verifier {
             barred: BTreeSet::new(),
             owed: Vec::new(),
             accepted: 0,
+            load: None,
             stats: Stats::default(),
         }
     }
@@ -176,20 +189,82 @@ impl Verifier {
         if count.trusted_outstanding {
             return 0;
         }
-        let best = count.votes.min(u16::from(u8::MAX)) as u8;
-        let missing = match self.policy.quorum.saturating_sub(best) {
-            // Two quorums that no sample told apart: one more vote does.
-            0 => u8::from(count.tied && self.groups[group as usize].stage == Stage::Done),
-            missing => missing,
-        };
         let outstanding = count.outstanding.min(usize::from(u8::MAX)) as u8;
         let taken = (count.given + count.outstanding).min(usize::from(u8::MAX)) as u8;
         let room = self.policy.max_answers.saturating_sub(taken);
-        let wanted = missing.saturating_sub(outstanding).min(room);
-        match self.policy.schedule {
-            Schedule::Incremental if votes == 0 => wanted.min(1u8.saturating_sub(outstanding)),
-            Schedule::Incremental | Schedule::AllAtOnce => wanted,
+        let undecided_tie = count.tied
+            && count.votes >= self.needed(votes)
+            && self.groups[group as usize].stage == Stage::Done;
+        // Two quorums that no sample told apart: one more vote does.
+        let missing = match self.missing(count.votes, votes, outstanding) {
+            0 if undecided_tie => 1u8.saturating_sub(outstanding),
+            missing => missing,
+        };
+        let wanted = missing.min(room);
+        match (self.schedule(), self.policy.decision) {
+            (Schedule::AllAtOnce, Decision::Majority { replication }) => {
+                wanted.max(replication.saturating_sub(taken)).min(room)
+            }
+            (Schedule::AllAtOnce | Schedule::Auto, _) => wanted,
+            // Enough else to do: one after the other, so that colluders don't hold it together.
+            (Schedule::Incremental, _) if votes == 0 || self.is_crowded() => {
+                wanted.min(1u8.saturating_sub(outstanding))
+            }
+            (Schedule::Incremental, _) => wanted,
         }
+    }
+
+    /// Agreeing votes that decide, of so many in all.
+    fn needed(&self, votes: u16) -> u16 {
+        match self.policy.decision {
+            Decision::First { matching } => matching.into(),
+            Decision::Majority { replication } => votes.max(replication.into()) / 2 + 1,
+            Decision::Credibility { .. } => 2,
+        }
+    }
+
+    /// Answers that must come to those that are out for a decision, if all of them join the best class.
+    fn missing(&self, best: u16, votes: u16, outstanding: u8) -> u8 {
+        let enough = |more: &u16| {
+            let more = *more + u16::from(outstanding);
+            best.saturating_add(more) >= self.needed(votes.saturating_add(more))
+        };
+        (0..=u16::from(u8::MAX)).find(enough).map_or(u8::MAX, |more| more as u8)
+    }
+
+    /// How busy the grid is: replicas follow each other strictly while there is enough else to do, and
+    /// [`Schedule::Auto`] chooses by it. Tell it whenever it changed much.
+    pub fn set_load(&mut self, load: Load) {
+        self.load = Some(load);
+    }
+
+    /// When replicas are handed out now: what the policy says or, for [`Schedule::Auto`], what the load
+    /// asks for. All at once if every waiting gridlet's replicas find a free slot anyway, or in a hurry;
+    /// otherwise each replica would take the place of work that must be done, to no use if the first
+    /// ones agree (GINGER 3.2). Incremental as long as no load was told.
+    pub fn schedule(&self) -> Schedule {
+        match (self.policy.schedule, self.load) {
+            (Schedule::Auto, Some(load)) => {
+                let replicas = u64::from(load.waiting) * u64::from(self.policy.replicas());
+                match load.hurry || u64::from(load.free) >= replicas {
+                    true => Schedule::AllAtOnce,
+                    false => Schedule::Incremental,
+                }
+            }
+            (Schedule::Auto, None) => Schedule::Incremental,
+            (schedule, _) => schedule,
+        }
+    }
+
+    /// Whether more gridlets wait than there are free slots.
+    fn is_crowded(&self) -> bool {
+        self.load.is_some_and(|load| load.waiting > load.free)
+    }
+
+    /// Answers to an undecided cell that were given, and leases for it that are out.
+    pub fn count(&self, cell: CellId) -> u8 {
+        let State::Open(slot) = self.cells[cell.index()].state else { return 0 };
+        self.slots.get(slot).entries.len().min(usize::from(u8::MAX)) as u8
     }
 
     /// Whether an answer of this worker to this cell would be new and count: the cell is

@@ -256,7 +256,7 @@ fn help_of_run() {
               --replication <N>  Answers from different nodes that have to agree
               --max-answers <N>  Answers to ask for at most before a part is given up or computed here
               --samples <N>      Samples per gridlet that this machine computes itself
-              --schedule <WHEN>  When to hand out replicas [possible values: incremental, all-at-once]
+              --schedule <WHEN>  When to hand out replicas [possible values: incremental, all-at-once, auto]
     "#]].assert_eq(&trimmed(&run.render_help().to_string()));
 }
 

@@ -209,7 +209,7 @@ impl Coordinator {
         }
         let per_cost = self.pace.seconds / self.pace.cost;
         let factor = f64::from(cx.settings.straggler_factor);
-        let at_once = usize::from(self.verifier.policy().quorum) + MAX_RIVALS;
+        let at_once = usize::from(self.verifier.policy().quorum()) + MAX_RIVALS;
         let slow = self.leases.iter().find(|(attempt, lease)| {
             let age = cx.now.since(lease.granted);
             let siblings = &self.by_gridlet[&lease.gridlet];

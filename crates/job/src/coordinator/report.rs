@@ -83,6 +83,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Wrong(Proof::Outvoted) => "outvoted",
+            Self::Wrong(Proof::Quiz) => "contradicts an answer that was known and proven before",
             Self::Wrong(Proof::Sample) => "contradicts a sample computed by the submitter",
             Self::Wrong(Proof::Trusted) => "contradicts the submitter's own result",
             Self::Invalid(why) => return write!(f, "no valid result: {why}"),
@@ -170,7 +171,7 @@ impl Coordinator {
             1 => "1 gridlet waits".to_owned(),
             more => format!("{more} gridlets wait"),
         };
-        Some(match self.verifier.policy().quorum {
+        Some(match self.verifier.policy().quorum() {
             0 | 1 => format!("{who} for a node with a free slot"),
             quorum => format!(
                 "{who} for another node with a free slot, as {quorum} different nodes have to agree \

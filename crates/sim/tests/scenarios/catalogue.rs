@@ -253,7 +253,7 @@ pub(crate) fn leaving_and_joining(dice: &mut Dice) -> Scenario {
 pub(crate) fn program_missing(dice: &mut Dice) -> Scenario {
     let mut scenario = grid(dice, 1);
     for job in &mut scenario.jobs {
-        job.policy.quorum = 1;
+        job.policy.decision = outlast_verify::Decision::First { matching: 1 };
     }
     let nobody = dice.chance(0.5);
     let has = dice.below(scenario.nodes.len() as u64) as usize;

@@ -153,6 +153,7 @@ impl Verifier {
     fn wrong(&mut self, cell: CellId, worker: Worker, proof: Proof, out: &mut Vec<Verdict>) {
         match proof {
             Proof::Outvoted => self.stats.wrong_outvoted += 1,
+            Proof::Quiz => self.stats.quizzes_failed += 1,
             Proof::Sample => self.stats.wrong_sample += 1,
             Proof::Trusted => self.stats.wrong_trusted += 1,
         }
@@ -164,7 +165,7 @@ impl Verifier {
         let Cell { group, state: State::Open(slot) } = self.cells[cell.index()] else { return };
         let open = self.slots.get(slot);
         let count = open.count();
-        let quorum = count.votes >= u16::from(self.policy.quorum);
+        let quorum = count.votes >= self.needed(open.votes);
         if let (true, Some(class)) = (quorum, count.best) {
             if self.groups[group as usize].stage != Stage::Done {
                 return;
@@ -196,6 +197,7 @@ impl Verifier {
         let by_trusted = how == How::Trusted;
         match how {
             How::Quorum(_) => self.stats.accepted_quorum += 1,
+            How::Credible => self.stats.accepted_credible += 1,
             How::Trusted => self.stats.accepted_trusted += 1,
             How::Sampled => self.stats.accepted_sampled += 1,
         }

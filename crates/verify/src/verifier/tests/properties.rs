@@ -50,7 +50,12 @@ fn plan() -> impl Strategy<Value = Plan> {
         any::<u64>(),
     )
         .prop_map(|((quorum, more, samples, schedule), groups, moods, strikes, seed)| Plan {
-            policy: Policy { quorum, max_answers: quorum + more, samples, schedule },
+            policy: Policy {
+                max_answers: quorum + more,
+                samples,
+                schedule,
+                ..Policy::with_quorum(quorum)
+            },
             groups,
             moods,
             strikes,
@@ -125,7 +130,7 @@ impl World {
                         };
                         let votes = self.votes.get(&cell).into_iter().flatten();
                         let agreed = votes.filter(|(w, c)| *c == class && counts(*w)).count();
-                        assert!(agreed >= usize::from(self.plan.policy.quorum));
+                        assert!(agreed >= usize::from(self.plan.policy.quorum()));
                         assert!(!self.pending.contains(&cell), "accepted before its sample");
                     }
                 }
@@ -147,6 +152,7 @@ impl World {
                     assert!(self.sampled.insert(cell), "sampled twice");
                     self.pending.push(cell);
                 }
+                Verdict::Retracted { .. } => panic!("nobody is caught here"),
                 Verdict::Hopeless { cell } => {
                     assert!(self.hopeless.insert(cell), "hopeless twice");
                     assert!(!self.accepted.contains_key(&cell));
@@ -324,7 +330,7 @@ proptest! {
     fn while_the_honest_are_enough_all_cells_are_accepted_and_right(
         plan in plan(), honest in 0u8..4, colluders in 0u8..4, liars in 0u8..3
     ) {
-        let quorum = plan.policy.quorum;
+        let quorum = plan.policy.quorum();
         let honest = quorum + honest;
         let colluders = colluders.min(quorum - 1);
         let liars = if quorum > 1 { liars } else { 0 };
