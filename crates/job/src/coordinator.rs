@@ -617,7 +617,7 @@ impl Coordinator {
                 Verdict::Right { worker, .. } => {
                     self.workers.entry(*worker).or_default().right += 1;
                 }
-                Verdict::Wrong { worker, cell, proof } => {
+                Verdict::Wrong { worker, cell, proof, .. } => {
                     self.note_wrong(*worker, *cell, Fault::Wrong(*proof));
                 }
                 Verdict::SampleWanted { cell, seed } => {
@@ -627,10 +627,12 @@ impl Coordinator {
                     }
                 }
                 Verdict::Retracted { cell, .. } => {
-                    let gridlet = self.gridlet_of.of(*cell);
-                    self.gridlets_done -= u32::from(self.remaining[gridlet.index()] == 0);
-                    self.remaining[gridlet.index()] += 1;
-                    self.requeue(gridlet);
+                    let base = self.layout.base_of(*cell);
+                    self.gridlets_done -= u32::from(self.remaining[base.index()] == 0);
+                    for gridlet in self.layout.all_of(*cell) {
+                        self.remaining[gridlet.index()] += 1;
+                    }
+                    self.requeue(base);
                 }
                 Verdict::Hopeless { cell } => {
                     let gridlet = self.layout.base_of(*cell);

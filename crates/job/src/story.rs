@@ -101,6 +101,15 @@ pub enum Scene {
         /// What speaks against them.
         proof: Proof,
     },
+    /// What was accepted for these cells is open again.
+    Retracted {
+        /// The cells.
+        cells: Vec<CellId>,
+        /// The answers that had been accepted.
+        class: Class,
+        /// Whose word counts no longer.
+        because: NodeId,
+    },
     /// No number of answers decides these cells: only the submitter's own helps.
     Hopeless {
         /// The cells.
@@ -227,9 +236,13 @@ impl Teller {
                 Verdict::Accepted { cell, class, how } => {
                     accepted.entry((class, how)).or_default().push(cell);
                 }
-                Verdict::Right { worker, cell } => right.entry(cell).or_default().push(worker),
-                Verdict::Wrong { worker, cell, proof } => {
+                Verdict::Right { worker, cell, .. } => right.entry(cell).or_default().push(worker),
+                Verdict::Wrong { worker, cell, proof, .. } => {
                     wrong.entry((worker, proof)).or_default().push(cell);
+                }
+                Verdict::Retracted { cell, class, because } => {
+                    let cells = self.ours([cell]);
+                    self.about(cells, |cells| Scene::Retracted { cells, class, because });
                 }
                 Verdict::SampleWanted { cell, .. } => sample.push(cell),
                 Verdict::Hopeless { cell } => hopeless.push(cell),

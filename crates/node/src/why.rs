@@ -47,6 +47,7 @@ fn actor(scene: &Scene) -> Option<NodeId> {
         | Scene::Struck { worker }
         | Scene::Barred { worker, .. }
         | Scene::Wrong { worker, .. } => Some(*worker),
+        Scene::Retracted { because, .. } => Some(*because),
         Scene::SampleWanted { .. }
         | Scene::Sampled { .. }
         | Scene::SampleFailed { .. }
@@ -159,6 +160,7 @@ impl Subject<'_> {
                 let who: Vec<String> = by.iter().map(|node| self.node(node)).collect();
                 let why = match how {
                     How::Quorum(n) => format!("{n} nodes agree: {}", who.join(", ")),
+                    How::Credible => format!("{} have records good enough", who.join(", ")),
                     How::Trusted => "this node computed it itself".to_owned(),
                     How::Sampled => {
                         format!("{} agree, and a sample contradicts the others", who.join(", "))
@@ -170,6 +172,7 @@ impl Subject<'_> {
             Scene::Wrong { worker, cells, proof } => {
                 let why = match proof {
                     Proof::Outvoted => "others agree on another answer",
+                    Proof::Quiz => "the right one was known, and proven, before",
                     Proof::Sample => "a sample contradicts it",
                     Proof::Trusted => "this node's own answer is another",
                 };
@@ -179,6 +182,15 @@ impl Subject<'_> {
                     self.cells(cells)
                 );
                 (SceneKind::Wrong, cells.clone(), text)
+            }
+            Scene::Retracted { cells, class, because } => {
+                let text = format!(
+                    "{} is accepted no longer for {}: it hung on the word of {}",
+                    letter(*class),
+                    self.cells(cells),
+                    self.node(because)
+                );
+                (SceneKind::Retracted, cells.clone(), text)
             }
             Scene::Hopeless { cells } => {
                 let text = format!(

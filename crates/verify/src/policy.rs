@@ -123,7 +123,7 @@ pub enum PolicyError {
         found: f32,
     },
     /// Nothing would be redundant, or more than all.
-    #[error("{found} % of the work done again, expected from 1 to 100")]
+    #[error("{found} % of the work done again, expected from 1 to 99")]
     BadPercent {
         /// What was asked for.
         found: u8,
@@ -263,7 +263,7 @@ impl Policy {
             return Err(PolicyError::NothingToCompare);
         }
         match self.partitioning {
-            Partitioning::Relaxed { percent } if !(1..=100).contains(&percent) => {
+            Partitioning::Relaxed { percent } if !(1..=99).contains(&percent) => {
                 Err(PolicyError::BadPercent { found: percent })
             }
             Partitioning::Overlapped | Partitioning::Relaxed { .. }

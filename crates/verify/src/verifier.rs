@@ -261,12 +261,6 @@ impl Verifier {
         self.load.is_some_and(|load| load.waiting > load.free)
     }
 
-    /// Answers to an undecided cell that were given, and leases for it that are out.
-    pub fn count(&self, cell: CellId) -> u8 {
-        let State::Open(slot) = self.cells[cell.index()].state else { return 0 };
-        self.slots.get(slot).entries.len().min(usize::from(u8::MAX)) as u8
-    }
-
     /// Whether an answer of this worker to this cell would be new and count: the cell is
     /// undecided, and the worker has not answered it, holds no lease for it, is not struck, and
     /// was not refuted in its group.

@@ -65,7 +65,7 @@ fn what_this_job_or_grid_cannot_do_is_refused_with_what_would_work() {
     let short = Limits { gridlet_cells: 4, ..Limits::default() };
     assert!(refused(overlapped, &short).contains("expected at most 4 replicas"));
     let relaxed = Policy { partitioning: Partitioning::Relaxed { percent: 0 }, ..overlapped };
-    assert!(refused(relaxed, &Limits::default()).contains("from 1 to 100"));
+    assert!(refused(relaxed, &Limits::default()).contains("from 1 to 99"));
     let alone = Policy { partitioning: Partitioning::Overlapped, ..Policy::with_quorum(1) };
     assert_eq!(alone.validate(&Limits::default()), Err(PolicyError::NothingToCompare));
 }
