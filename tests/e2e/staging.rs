@@ -211,3 +211,72 @@ fn a_full_cache_is_said_and_hurts_nobody_else() {
     let said = a.start_outlast(&["wait", &id]).ended(SOON).with_code(0);
     assert_eq!(said.stdout, checksum(&world, "large.bin"));
 }
+
+/// A file system of its own, in memory, of this size. `None`: it can't be had here, and why.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn at(path: std::path::PathBuf, size: &str) -> Result<Self, String> {
+        fs::create_dir_all(&path).unwrap();
+        let size = format!("size={size}");
+        let done =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&path).output();
+        let done = done.map_err(|error| format!("`mount`: {error}"))?;
+        if done.status.success() {
+            return Ok(Self(path));
+        }
+        Err(format!("`mount -t tmpfs`: {}", String::from_utf8_lossy(&done.stderr)))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").args(["--lazy"]).arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_worker_whose_disk_is_too_small_leaves_the_work_to_others_and_stays() {
+    let world = World::new();
+    let disk = match SmallDisk::at(world.path("b"), "24M") {
+        Ok(disk) => disk,
+        Err(why) => return skipped(&why),
+    };
+    put(&world, "large.bin", &bytes(6, 48 << 20));
+    let a = Node::new(&world, "a", 0).up();
+    let b = Node::new(&world, "b", 1).at(&disk.0).join(&a).up();
+    a.knows(2);
+    let id = a.outlast(&check("submit")).with_code(0).stdout.trim().to_owned();
+    until("the worker says so", || {
+        let logs = a.outlast(&["logs", &id]).stdout;
+        (logs.contains("disk is full") || logs.contains("no room")).then_some(())
+    });
+    {
+        let _c = Node::new(&world, "c", 1).join(&a).up();
+        let said = a.start_outlast(&["wait", &id]).ended(SOON).with_code(0);
+        assert_eq!(said.stdout, checksum(&world, "large.bin"));
+    }
+    // What doesn't fit has left nothing behind, and the worker does what it can.
+    world.write("small.txt", "fits\n");
+    let small = ["run", "--replication", "1", "--samples", "0", "--", "cksum", "small.txt"];
+    let said = a.start_outlast(&small).ended(SOON).with_code(0);
+    assert_eq!(said.stdout, checksum(&world, "small.txt"));
+    drop(b);
+}
+
+#[test]
+fn a_job_has_its_inputs_as_they_were_when_it_was_submitted() {
+    let world = World::new();
+    put(&world, "large.bin", &bytes(7, 5 << 20));
+    let before = checksum(&world, "large.bin");
+    let a = Node::new(&world, "a", 0).up();
+    let id = a.outlast(&check("submit")).with_code(0).stdout.trim().to_owned();
+    // In place: the same file, the same length.
+    let mut file =
+        fs::OpenOptions::new().write(true).open(world.job_folder().join("large.bin")).unwrap();
+    std::io::Write::write_all(&mut file, &bytes(8, 1 << 20)).unwrap();
+    assert_ne!(checksum(&world, "large.bin"), before);
+    let _b = Node::new(&world, "b", 1).join(&a).up();
+    let said = a.start_outlast(&["wait", &id]).ended(SOON).with_code(0);
+    assert_eq!(said.stdout, before);
+}
