@@ -1,5 +1,6 @@
 //! The traits between an application's knowledge and the grid.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use outlast_types::{CellGrid, CellId, GridletId, Hash, Region};
 
+use crate::compare::CompareError;
 use crate::tool::unsupported;
 use crate::{CellOutput, Content, Placed, Ran, Recipe, Step, Tool};
 
@@ -259,6 +261,27 @@ pub enum ResultError {
     /// Our own store failed: says nothing about the answer.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// Whatever compares answers failed: says nothing about them.
+    #[error("{0}")]
+    Undecided(CompareError),
+}
+
+impl From<CompareError> for ResultError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::Io(error) => Self::Io(error),
+            other => Self::Undecided(other),
+        }
+    }
+}
+
+/// What answers look like to a comparator that the user chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// Whole files, with these names as far as they are known beforehand.
+    Files(Vec<String>),
+    /// Tiles of pictures.
+    Tiles,
 }
 
 /// An application: recognises its command lines and makes managers for them.
@@ -361,6 +384,39 @@ pub trait ApplicationManager: Send + Sync {
         Ok(a.digest() == b.digest())
     }
 
+    /// Whether an answer can be compared with others at all. Asked before it becomes the first of its class: an
+    /// answer that makes comparing fail would make it fail for every other one. By default: yes.
+    ///
+    /// # Errors
+    /// [`ResultError::Undecided`] or [`ResultError::Io`].
+    fn admit(&self, _: &CellOutput, _: &dyn Blobs) -> Result<(), ResultError> {
+        Ok(())
+    }
+
+    /// What answers look like, for [`compare`](crate::compare). By default: files, of whatever name.
+    fn answers(&self) -> Answers {
+        Answers::Files(Vec::new())
+    }
+
+    /// What of an answer counts when a comparator of the user's judges it. By default: all.
+    fn told<'a>(&self, output: &'a CellOutput) -> Cow<'a, CellOutput> {
+        Cow::Borrowed(output)
+    }
+
+    /// The part of an answer that a sample shows, in the form of what the sample's step gives; `None` if the answer
+    /// has no such part. By default: all of it.
+    ///
+    /// # Errors
+    /// As [`ApplicationManager::matches_sample`].
+    fn part<'a>(
+        &self,
+        _: &Sample,
+        answer: &'a CellOutput,
+        _: &dyn Blobs,
+    ) -> Result<Option<Cow<'a, CellOutput>>, ResultError> {
+        Ok(Some(Cow::Borrowed(answer)))
+    }
+
     /// A random piece of a cell for the submitter to compute; `None` if nothing smaller than the whole job can be.
     fn sample(&self, cell: CellId, seed: u64) -> Option<Sample>;
 
@@ -390,78 +446,4 @@ pub trait ApplicationManager: Send + Sync {
 
     /// Everything needed to [`Application::restore`] it.
     fn state(&self) -> Vec<u8>;
-}
-
-/// The applications that this build knows, most specific first.
-#[derive(Clone)]
-pub struct Registry {
-    applications: Vec<Arc<dyn Application>>,
-    /// How many of the first ones were put in front by [`Registry::register`].
-    registered: usize,
-}
-
-impl Registry {
-    /// A registry of these, asked in this order.
-    pub fn new(applications: Vec<Box<dyn Application>>) -> Self {
-        let applications = applications.into_iter().map(Arc::from).collect();
-        Self { applications, registered: 0 }
-    }
-
-    /// Puts an application in front of all others.
-    pub fn register(&mut self, application: Box<dyn Application>) {
-        self.applications.insert(0, Arc::from(application));
-        self.registered += 1;
-    }
-
-    /// The same with these in addition, behind those that were registered and before all others,
-    /// in this order. Each takes the place of others of its name.
-    pub fn with(&self, more: impl IntoIterator<Item = Arc<dyn Application>>) -> Self {
-        let more: Vec<_> = more.into_iter().collect();
-        let (front, back) = self.applications.split_at(self.registered);
-        let mut applications = front.to_vec();
-        let named = |app: &Arc<dyn Application>| more.iter().any(|new| new.name() == app.name());
-        applications.extend(more.iter().cloned());
-        applications.extend(back.iter().filter(|app| !named(app)).cloned());
-        Self { applications, registered: self.registered }
-    }
-
-    /// The applications, in order.
-    pub fn applications(&self) -> impl Iterator<Item = &dyn Application> {
-        self.applications.iter().map(AsRef::as_ref)
-    }
-
-    /// Names, in order.
-    pub fn names(&self) -> Vec<&str> {
-        self.applications.iter().map(|app| app.name()).collect()
-    }
-
-    /// The application of this name.
-    pub fn get(&self, name: &str) -> Option<&dyn Application> {
-        self.applications.iter().find(|app| app.name() == name).map(AsRef::as_ref)
-    }
-
-    /// The application for a command line: the one that is named, or the first that recognises it.
-    ///
-    /// # Errors
-    /// If the name is unknown, or no application takes the command.
-    pub fn choose(
-        &self,
-        name: Option<&str>,
-        command: &CommandLine,
-    ) -> Result<&dyn Application, OpenError> {
-        match name {
-            Some(name) => self.get(name).ok_or_else(|| {
-                OpenError::Usage(format!(
-                    "unknown application `{name}`, expected one of {}",
-                    self.names().join(", ")
-                ))
-            }),
-            None => self
-                .applications
-                .iter()
-                .find(|app| app.recognises(command))
-                .map(AsRef::as_ref)
-                .ok_or_else(|| OpenError::Usage("an empty command, expected a program".to_owned())),
-        }
-    }
 }

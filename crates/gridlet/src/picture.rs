@@ -85,6 +85,11 @@ impl Shape {
         self.width as usize * self.pixel_bytes()
     }
 
+    /// The largest sample.
+    pub fn peak(&self) -> f64 {
+        if self.depth == 8 { 255.0 } else { 65535.0 }
+    }
+
     /// Bytes of all pixels.
     pub fn bytes(&self) -> usize {
         self.row_bytes() * self.height as usize
@@ -95,6 +100,14 @@ impl Shape {
     /// # Errors
     /// [`PictureError::Kind`], [`PictureError::Empty`] or [`PictureError::TooLarge`].
     pub fn check(&self) -> Result<(), PictureError> {
+        self.check_within(MAX_PIXELS)
+    }
+
+    /// The same with another limit, in pixels.
+    ///
+    /// # Errors
+    /// As [`Shape::check`].
+    pub fn check_within(&self, most: u64) -> Result<(), PictureError> {
         if !matches!(self.channels, 1..=4) || !matches!(self.depth, 8 | 16) {
             return Err(PictureError::Kind { channels: self.channels, depth: self.depth });
         }
@@ -102,8 +115,9 @@ impl Shape {
         if pixels == 0 {
             return Err(PictureError::Empty);
         }
-        if pixels > MAX_PIXELS {
-            return Err(PictureError::TooLarge { width: self.width, height: self.height });
+        if pixels > most.min(MAX_PIXELS) {
+            let (width, height) = (self.width, self.height);
+            return Err(PictureError::TooLarge { width, height, most });
         }
         Ok(())
     }
@@ -167,9 +181,11 @@ pub enum PictureError {
     /// Neither width nor height may be 0.
     #[error("a picture without pixels")]
     Empty,
-    /// More than [`MAX_PIXELS`].
-    #[error("a picture of {width} x {height} pixels, expected at most {MAX_PIXELS} in all")]
+    /// More than [`MAX_PIXELS`], or than asked for.
+    #[error("a picture of {width} x {height} pixels, expected at most {most} in all")]
     TooLarge {
+        /// Pixels in all, at most.
+        most: u64,
         /// Pixels across.
         width: u32,
         /// Pixels down.
@@ -268,14 +284,22 @@ impl Picture {
     /// # Errors
     /// Whatever is wrong with it.
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
+        Self::decode_within(bytes, MAX_PIXELS)
+    }
+
+    /// The same for a picture of at most so many pixels; nothing is allocated for a larger one.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode_within(bytes: &[u8], most: u64) -> Result<Self, PictureError> {
         if bytes.starts_with(&png::SIGNATURE) {
-            png::decode(bytes)
+            png::decode(bytes, most)
         } else if bytes.starts_with(b"P6") || bytes.starts_with(b"P5") {
-            pnm::decode(bytes)
+            pnm::decode(bytes, most)
         } else if bytes.starts_with(b"BM") {
-            bmp::decode(bytes)
+            bmp::decode(bytes, most)
         } else if tga::looks_like(bytes) {
-            tga::decode(bytes)
+            tga::decode(bytes, most)
         } else {
             Err(PictureError::Unknown)
         }
@@ -372,6 +396,17 @@ impl Picture {
             difference.steps = difference.steps.max(steps);
         }
         Some(difference)
+    }
+
+    /// The samples of one channel of a row, from the left.
+    pub(crate) fn samples(&self, row: usize, channel: u8) -> impl Iterator<Item = u16> {
+        let (line, wide) = (self.shape.row_bytes(), self.shape.depth == 16);
+        let at = usize::from(channel) * usize::from(self.shape.depth / 8);
+        let pixels = self.pixels[row * line..][..line].chunks_exact(self.shape.pixel_bytes());
+        pixels.map(move |pixel| match wide {
+            true => u16::from_be_bytes([pixel[at], pixel[at + 1]]),
+            false => u16::from(pixel[at]),
+        })
     }
 
     /// The same with 8 bits RGBA, for showing.

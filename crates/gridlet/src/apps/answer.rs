@@ -1,5 +1,6 @@
 //! The form of an answer of `sweep` and `command`, and when two of them say the same.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::{FILES, STDERR, STDOUT};
@@ -62,6 +63,16 @@ pub(super) fn same(a: &CellOutput, b: &CellOutput) -> bool {
         output.files.iter().filter(|file| is_told(file)).map(key).collect()
     };
     a.exit == b.exit && told(a) == told(b)
+}
+
+/// What of an answer counts when a comparator of the user's judges it: the same as in [`same`].
+pub(super) fn told(output: &CellOutput) -> Cow<'_, CellOutput> {
+    if output.files.iter().all(is_told) {
+        return Cow::Borrowed(output);
+    }
+    let mut told = output.clone();
+    told.files.retain(is_told);
+    Cow::Owned(told)
 }
 
 /// Whether a file counts when answers are compared. An empty stream is the same as none.

@@ -14,6 +14,7 @@
 //! check. Hidden files (`.name`) are written only if they were declared, or were inputs: the folder of the
 //! command is often one where such files are obeyed.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -25,9 +26,9 @@ use outlast_types::{Axis, CellGrid, CellId, GridletId, limits, wire};
 use super::answer;
 use super::staging::{self, Staging};
 use crate::{
-    Application, ApplicationManager, Blobs, CellOutput, CommandLine, ExitRule, Gridlet, Harvest,
-    InputFile, InputMode, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError, Results,
-    Sample, Sink, SourceFiles, SplitHint, Step, is_inner_path,
+    Answers, Application, ApplicationManager, Blobs, CellOutput, CommandLine, ExitRule, Gridlet,
+    Harvest, InputFile, InputMode, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError,
+    Results, Sample, Sink, SourceFiles, SplitHint, Step, is_inner_path,
 };
 
 /// The only cell.
@@ -236,6 +237,14 @@ impl ApplicationManager for Manager {
 
     fn agree(&self, a: &CellOutput, b: &CellOutput, _: &dyn Blobs) -> Result<bool, ResultError> {
         Ok(answer::same(a, b))
+    }
+
+    fn answers(&self) -> Answers {
+        Answers::Files(self.spec.outputs.iter().cloned().collect())
+    }
+
+    fn told<'a>(&self, output: &'a CellOutput) -> Cow<'a, CellOutput> {
+        answer::told(output)
     }
 
     fn sample(&self, _: CellId, _: u64) -> Option<Sample> {

@@ -25,6 +25,7 @@ mod spec;
 mod template;
 mod values;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -33,9 +34,9 @@ use outlast_types::{CellGrid, CellId, limits, wire};
 use self::spec::{Spec, grid_of};
 use super::answer;
 use crate::{
-    Application, ApplicationManager, Blobs, CellOutput, CommandLine, ExitRule, Gridlet, Harvest,
-    InputFile, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError, Results, Sample,
-    Sink, SourceFiles, SplitHint, Step,
+    Answers, Application, ApplicationManager, Blobs, CellOutput, CommandLine, ExitRule, Gridlet,
+    Harvest, InputFile, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError, Results,
+    Sample, Sink, SourceFiles, SplitHint, Step,
 };
 
 /// Where results go if the command does not say.
@@ -193,6 +194,14 @@ impl ApplicationManager for Manager {
 
     fn agree(&self, a: &CellOutput, b: &CellOutput, _: &dyn Blobs) -> Result<bool, ResultError> {
         Ok(answer::same(a, b))
+    }
+
+    fn answers(&self) -> Answers {
+        Answers::Files(self.outputs(CellId(0)).into_iter().collect())
+    }
+
+    fn told<'a>(&self, output: &'a CellOutput) -> Cow<'a, CellOutput> {
+        answer::told(output)
     }
 
     fn sample(&self, cell: CellId, _: u64) -> Option<Sample> {

@@ -20,7 +20,7 @@ fn swap(pixel: &[u8], out: &mut Vec<u8>) {
     out.extend(&pixel[3..]);
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
+pub(super) fn decode(bytes: &[u8], most: u64) -> Result<Picture, PictureError> {
     let header = slice(bytes, 0, HEADER, "BMP header")?;
     if u32_at(header, 14) != 40 {
         return Err(malformed(
@@ -43,7 +43,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
         return Err(malformed("BMP", "rows from the top, expected from the bottom"));
     }
     let shape = Shape { width: u32_at(header, 18), height, channels, depth: 8 };
-    shape.check()?;
+    shape.check_within(most)?;
     let stride = stride(&shape);
     let rows = slice(bytes, u32_at(header, 10) as usize, stride * height as usize, "BMP pixels")?;
     let mut pixels = Vec::with_capacity(shape.bytes());
@@ -64,8 +64,11 @@ pub(super) fn encode(picture: &Picture) -> Result<Vec<u8>, PictureError> {
     let size = stride * height as usize;
     let mut bytes = Vec::with_capacity(HEADER + size);
     bytes.extend_from_slice(b"BM");
-    let total =
-        u32::try_from(HEADER + size).map_err(|_| PictureError::TooLarge { width, height })?;
+    let total = u32::try_from(HEADER + size).map_err(|_| PictureError::TooLarge {
+        width,
+        height,
+        most: super::MAX_PIXELS,
+    })?;
     for number in [total, 0, HEADER as u32, 40, width, height] {
         bytes.extend_from_slice(&number.to_le_bytes());
     }

@@ -32,7 +32,7 @@ fn records(bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
     records
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
+pub(super) fn decode(bytes: &[u8], most: u64) -> Result<Picture, PictureError> {
     // Sizes first: the decoder allocates by them.
     let header = slice(bytes, 0, 29, "PNG header")?;
     let number = |at: usize| {
@@ -48,7 +48,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
         }
     };
     let shape = Shape { width: number(16), height: number(20), channels, depth: header[24] };
-    shape.check()?;
+    shape.check_within(most)?;
     let failed = |error: png::DecodingError| malformed("PNG", error.to_string());
     let limits = png::Limits { bytes: shape.bytes().saturating_add(1 << 20) };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);

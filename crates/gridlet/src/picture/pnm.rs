@@ -21,7 +21,7 @@ fn number(bytes: &[u8], at: &mut usize) -> Result<u32, PictureError> {
     text.parse().map_err(|_| malformed("PPM", format!("expected a number, found {text:?}")))
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
+pub(super) fn decode(bytes: &[u8], most: u64) -> Result<Picture, PictureError> {
     let channels = if bytes.starts_with(b"P5") { 1 } else { 3 };
     let mut at = 2;
     let width = number(bytes, &mut at)?;
@@ -34,7 +34,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
         }
     };
     let shape = Shape { width, height, channels, depth };
-    shape.check()?;
+    shape.check_within(most)?;
     // One white space character ends the header.
     let pixels = slice(bytes, at + 1, shape.bytes(), "PPM pixels")?.to_vec();
     Ok(Picture { shape, pixels, meta: Meta::plain(Format::Pnm) })

@@ -76,7 +76,7 @@ fn unpack(data: &[u8], shape: &Shape) -> Result<Vec<u8>, PictureError> {
     Ok(pixels)
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
+pub(super) fn decode(bytes: &[u8], most: u64) -> Result<Picture, PictureError> {
     let header = slice(bytes, 0, HEADER, "TGA header")?;
     let channels = header[16] / 8;
     if header[17] & 0x30 != 0x20 {
@@ -88,7 +88,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Picture, PictureError> {
         channels,
         depth: 8,
     };
-    shape.check()?;
+    shape.check_within(most)?;
     let (format, pixels) = if header[2] == 10 {
         (Format::TgaRle, unpack(&bytes[HEADER..], &shape)?)
     } else {
@@ -132,7 +132,7 @@ pub(super) fn encode(picture: &Picture, compress: bool) -> Result<Vec<u8>, Pictu
         return Err(PictureError::Kind { channels, depth });
     }
     let (Ok(wide), Ok(high)) = (u16::try_from(width), u16::try_from(height)) else {
-        return Err(PictureError::TooLarge { width, height });
+        return Err(PictureError::TooLarge { width, height, most: super::MAX_PIXELS });
     };
     let mut bytes = vec![0; HEADER];
     bytes[2] = if compress { 10 } else { 2 };
@@ -150,8 +150,11 @@ pub(super) fn encode(picture: &Picture, compress: bool) -> Result<Vec<u8>, Pictu
     }
     let extension = match picture.meta.record(GAMMA) {
         Some(data) if data.len() == 5 => {
-            let at =
-                u32::try_from(bytes.len()).map_err(|_| PictureError::TooLarge { width, height })?;
+            let at = u32::try_from(bytes.len()).map_err(|_| PictureError::TooLarge {
+                width,
+                height,
+                most: super::MAX_PIXELS,
+            })?;
             let mut area = [0; EXTENSION];
             area[..2].copy_from_slice(&(EXTENSION as u16).to_le_bytes());
             area[478..482].copy_from_slice(&data[..4]);

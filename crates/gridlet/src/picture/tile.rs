@@ -21,9 +21,13 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+use outlast_types::CellId;
+
 use super::{
     Format, MAX_RECORD_BYTES, MAX_RECORDS, Meta, Picture, PictureError, Shape, malformed, slice,
 };
+
+use crate::{CellOutput, Content, OutFile};
 
 const MAGIC: &[u8; 4] = b"OlTi";
 const VERSION: u8 = 1;
@@ -71,6 +75,30 @@ pub fn encode(picture: &Picture) -> Result<Vec<u8>, PictureError> {
         packer.write_all(&line).map_err(failed)?;
     }
     packer.finish().map_err(failed)
+}
+
+/// The answer of a worker that shows this.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn answer(cell: CellId, picture: &Picture) -> Result<CellOutput, PictureError> {
+    let content = Content::Inline(encode(picture)?);
+    let files = vec![OutFile { name: NAME.to_owned(), executable: false, content }];
+    Ok(CellOutput { cell, exit: 0, files })
+}
+
+/// Reads a tile of any size, of at most so many pixels.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_within(bytes: &[u8], most: u64) -> Result<Picture, PictureError> {
+    let header = slice(bytes, 0, HEADER, "tile header")?;
+    let number = |at: usize| {
+        u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
+    let (width, height) = (number(8), number(12));
+    Shape { width, height, channels: 1, depth: 8 }.check_within(most)?;
+    decode(bytes, width, height)
 }
 
 /// Reads a tile, which has to be of this size.

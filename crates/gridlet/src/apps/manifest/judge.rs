@@ -3,6 +3,7 @@
 use super::manager::Manager;
 use super::model::Compare;
 use super::split::Rect;
+use crate::compare::{self, Format, Numbers};
 use crate::picture::{Picture, Shape, tile};
 use crate::{Blobs, CellOutput, Content, ResultError, Sample, Tool};
 
@@ -152,7 +153,9 @@ impl Judge<'_> {
             Compare::Bytes => Ok(false),
             Compare::Numbers { tolerance, relative } => {
                 let tolerance = self.manager.opened.tolerance.unwrap_or(*tolerance);
-                Ok(numbers(&blobs.bytes(a)?, &blobs.bytes(b)?, tolerance, *relative))
+                let numbers =
+                    Numbers { absolute: tolerance, relative: *relative, format: Format::Auto };
+                Ok(numbers.compare(name, &blobs.bytes(a)?, &blobs.bytes(b)?).is_ok())
             }
             Compare::Picture { .. } => {
                 let picture = |content: &Content| -> Result<Picture, ResultError> {
@@ -175,7 +178,10 @@ impl Judge<'_> {
                     words.split_first().ok_or_else(|| invalid("nothing to compare with"))?;
                 let tool =
                     Tool { program: program.clone(), args: args.to_vec(), timeout_s: *timeout_s };
-                Ok(blobs.run(&files, &tool)?.exit == 0)
+                let line = words.join(" ");
+                let ran = blobs.run(&files, &tool);
+                let ran = ran.map_err(|error| compare::failed(&line, program, error))?;
+                Ok(compare::verdict(&line, &ran)?)
             }
         }
     }
@@ -187,69 +193,43 @@ impl Judge<'_> {
         answer: &CellOutput,
         blobs: &dyn Blobs,
     ) -> Result<bool, ResultError> {
-        let [x, y, width, height] = sample.place.as_slice() else {
+        let Some(part) = sampled(sample)? else {
             return self.agree(truth, answer, blobs);
         };
-        let number = |n: &u64| u32::try_from(*n).map_err(|_| invalid("a sample without a place"));
-        let part =
-            Rect { x: number(x)?, y: number(y)?, width: number(width)?, height: number(height)? };
+        let truth = self.tile(truth, part, blobs)?;
+        let same = self.piece(sample, part, answer, blobs)?.and_then(|p| truth.difference(&p));
+        Ok(same.is_some_and(|difference| difference.steps <= self.picture_tolerance()))
+    }
+
+    /// The rectangle of a sample in an answer; `None` if the answer isn't even a picture of the right form.
+    pub(super) fn piece(
+        &self,
+        sample: &Sample,
+        part: Rect,
+        answer: &CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<Option<Picture>, ResultError> {
         let outside = || invalid("a sample outside its cell");
         let whole = self.manager.rect(sample.cell).ok_or_else(outside)?;
-        let truth = self.tile(truth, part, blobs)?;
-        // An answer that isn't even a picture of the right form is wrong here as well.
         let picture = match self.tile(answer, whole, blobs) {
-            Err(ResultError::Invalid(_)) => return Ok(false),
+            Err(ResultError::Invalid(_)) => return Ok(None),
             other => other?,
         };
         let at = part.x.checked_sub(whole.x).zip(part.y.checked_sub(whole.y));
         let piece = at.and_then(|(x, y)| picture.cut(x, y, part.width, part.height).ok());
-        let piece = piece.ok_or_else(outside)?;
-        let same = truth.difference(&piece);
-        Ok(same.is_some_and(|difference| difference.steps <= self.picture_tolerance()))
+        piece.map(Some).ok_or_else(outside)
     }
 }
 
-/// Whether two texts are the same but for numbers, which may differ by `tolerance`, or by
-/// `relative` of the larger one.
-fn numbers(a: &[u8], b: &[u8], tolerance: f64, relative: f64) -> bool {
-    let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-    let words = |text: &str| -> Vec<String> {
-        let between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '=' | ':' | '(' | ')');
-        text.split(between).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
-    let (a, b) = (words(&a), words(&b));
-    let near = |(a, b): (&String, &String)| {
-        if a == b {
-            return true;
-        }
-        match (a.parse::<f64>(), b.parse::<f64>()) {
-            (Ok(a), Ok(b)) if a.is_finite() && b.is_finite() => {
-                (a - b).abs() <= tolerance.max(relative * a.abs().max(b.abs()))
-            }
-            _ => false,
-        }
-    };
-    a.len() == b.len() && a.iter().zip(&b).all(near)
+/// The rectangle that a sample shows; `None`: a whole cell.
+pub(super) fn sampled(sample: &Sample) -> Result<Option<Rect>, ResultError> {
+    let [x, y, width, height] = sample.place.as_slice() else { return Ok(None) };
+    let number = |n: &u64| u32::try_from(*n).map_err(|_| invalid("a sample without a place"));
+    let (x, y) = (number(x)?, number(y)?);
+    Ok(Some(Rect { x, y, width: number(width)?, height: number(height)? }))
 }
 
 /// The kind of a picture, in messages.
 pub(super) fn shape(shape: &Shape) -> String {
     format!("{} channels of {} bits", shape.channels, shape.depth)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_may_differ_a_little_and_words_may_not() {
-        let same = |a: &str, b: &str, t, r| numbers(a.as_bytes(), b.as_bytes(), t, r);
-        assert!(same("x=1.0 y=2", "x=1.01,y=2.0", 0.02, 0.0));
-        assert!(!same("x=1.0", "x=1.01", 0.001, 0.0));
-        assert!(same("1000", "1001", 0.0, 0.01));
-        assert!(!same("a 1", "b 1", 9.0, 9.0));
-        assert!(!same("1 2", "1", 9.0, 9.0));
-        assert!(!same("NaN", "1", 9.0, 9.0));
-        assert!(same("NaN", "NaN", 0.0, 0.0));
-    }
 }

@@ -1,16 +1,18 @@
 //! The [`ApplicationManager`] of a command that a manifest describes.
 
+use std::borrow::Cow;
+
 use outlast_types::{CellGrid, CellId, limits};
 
 use super::join;
-use super::judge::Judge;
+use super::judge::{Judge, invalid, sampled};
 use super::model::{Covers, Manifest, SampleBy, Shows};
 use super::opened::Opened;
 use super::split::{Cells as _, Cut as _, Pieces, Rect};
 use crate::apps::answer;
 use crate::picture::tile;
 use crate::{
-    ApplicationManager, Blobs, CellOutput, Collect, ExitRule, Gridlet, Harvest, InputFile,
+    Answers, ApplicationManager, Blobs, CellOutput, Collect, ExitRule, Gridlet, Harvest, InputFile,
     InputMode, Merged, Needs, Preview, Program, Recipe, ResultError, Results, Sample, Sink, Step,
 };
 
@@ -210,6 +212,27 @@ impl ApplicationManager for Manager {
         blobs: &dyn Blobs,
     ) -> Result<bool, ResultError> {
         self.judge().agree(a, b, blobs)
+    }
+
+    fn answers(&self) -> Answers {
+        match &self.opened.pieces {
+            Pieces::Tiles(_) => Answers::Tiles,
+            _ => Answers::Files(self.results(CellId(0))),
+        }
+    }
+
+    fn part<'a>(
+        &self,
+        sample: &Sample,
+        answer: &'a CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<Option<Cow<'a, CellOutput>>, ResultError> {
+        let Some(part) = sampled(sample)? else { return Ok(Some(Cow::Borrowed(answer))) };
+        let Some(piece) = self.judge().piece(sample, part, answer, blobs)? else {
+            return Ok(None);
+        };
+        let part = tile::answer(answer.cell, &piece).map_err(|error| invalid(error.to_string()))?;
+        Ok(Some(Cow::Owned(part)))
     }
 
     fn sample(&self, cell: CellId, seed: u64) -> Option<Sample> {

@@ -1,13 +1,15 @@
 //! Judges, samples, joins and shows tiles by a [`Plan`].
 
+use std::borrow::Cow;
+
 use outlast_types::{CellGrid, CellId};
 
 use super::plan::Plan;
 use super::target::Area;
 use crate::picture::{Meta, Picture, Shape, Thumbnail, tile};
 use crate::{
-    ApplicationManager, Blobs, CellOutput, Gridlet, InputFile, Merged, OpenError, Preview, Recipe,
-    ResultError, Results, Sample, Sink,
+    Answers, ApplicationManager, Blobs, CellOutput, Gridlet, InputFile, Merged, OpenError, Preview,
+    Recipe, ResultError, Results, Sample, Sink,
 };
 
 /// The application's name.
@@ -38,6 +40,15 @@ fn next(state: &mut u64) -> u64 {
 
 fn invalid(text: impl Into<String>) -> ResultError {
     ResultError::Invalid(text.into())
+}
+
+/// The rectangle that a sample shows.
+fn sampled(sample: &Sample) -> Result<Area, ResultError> {
+    let number = |at: usize| sample.place.get(at).and_then(|n| u32::try_from(*n).ok());
+    match (number(0), number(1), number(2), number(3)) {
+        (Some(x), Some(y), Some(width), Some(height)) => Ok(Area { x, y, width, height }),
+        _ => Err(invalid("a sample without a place")),
+    }
 }
 
 /// POV-Ray's own noise: what it remembers from ray to ray (which object threw the last shadow, for instance) makes a
@@ -120,6 +131,24 @@ impl Manager {
                     && difference.pixels <= 1 + pixels / PIXELS_FOR_ONE_NOISY
             }
         }
+    }
+
+    /// The rectangle of a sample in an answer; `None` if the answer isn't even a picture of the right form.
+    fn piece(
+        &self,
+        sample: &Sample,
+        answer: &CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<Option<Picture>, ResultError> {
+        let Area { x, y, width, height } = sampled(sample)?;
+        let whole = self.plan.area_of(sample.cell);
+        let picture = match self.tile(answer, &whole, blobs) {
+            Err(ResultError::Invalid(_)) => return Ok(None),
+            other => other?,
+        };
+        let piece = x.checked_sub(whole.x).zip(y.checked_sub(whole.y));
+        let piece = piece.and_then(|(x, y)| picture.cut(x, y, width, height).ok());
+        piece.map(Some).ok_or_else(|| invalid("a sample outside its cell"))
     }
 
     fn accepted(
@@ -230,6 +259,21 @@ impl ApplicationManager for Manager {
         Ok(self.alike(&a, &b))
     }
 
+    fn answers(&self) -> Answers {
+        Answers::Tiles
+    }
+
+    fn part<'a>(
+        &self,
+        sample: &Sample,
+        answer: &'a CellOutput,
+        blobs: &dyn Blobs,
+    ) -> Result<Option<Cow<'a, CellOutput>>, ResultError> {
+        let Some(piece) = self.piece(sample, answer, blobs)? else { return Ok(None) };
+        let part = tile::answer(answer.cell, &piece).map_err(|error| invalid(error.to_string()))?;
+        Ok(Some(Cow::Owned(part)))
+    }
+
     fn sample(&self, cell: CellId, seed: u64) -> Option<Sample> {
         let raster = self.plan.raster?;
         let mut state = seed;
@@ -256,23 +300,9 @@ impl ApplicationManager for Manager {
         answer: &CellOutput,
         blobs: &dyn Blobs,
     ) -> Result<bool, ResultError> {
-        let number = |at: usize| sample.place.get(at).and_then(|n| u32::try_from(*n).ok());
-        let (Some(x), Some(y), Some(width), Some(height)) =
-            (number(0), number(1), number(2), number(3))
-        else {
-            return Err(invalid("a sample without a place"));
-        };
-        let truth = self.tile(truth, &Area { x, y, width, height }, blobs)?;
-        let whole = self.plan.area_of(sample.cell);
-        // An answer that isn't even a picture of the right form is wrong here as well.
-        let picture = match self.tile(answer, &whole, blobs) {
-            Err(ResultError::Invalid(_)) => return Ok(false),
-            other => other?,
-        };
-        let piece = x.checked_sub(whole.x).zip(y.checked_sub(whole.y));
-        let piece = piece.and_then(|(x, y)| picture.cut(x, y, width, height).ok());
-        let piece = piece.ok_or_else(|| invalid("a sample outside its cell"))?;
-        Ok(self.alike(&truth, &piece))
+        let truth = self.tile(truth, &sampled(sample)?, blobs)?;
+        let piece = self.piece(sample, answer, blobs)?;
+        Ok(piece.is_some_and(|piece| self.alike(&truth, &piece)))
     }
 
     fn merge(&self, results: &dyn Results, sink: &mut dyn Sink) -> Result<Merged, ResultError> {
