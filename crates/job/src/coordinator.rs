@@ -17,6 +17,7 @@ mod assign;
 mod layout;
 mod recover;
 mod report;
+mod undecided;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
 use layout::Layout;
+
+use undecided::Undecided;
 
 pub use report::{Fault, GridletReport, Report, WorkerReport, WrongReport};
 
@@ -124,6 +127,8 @@ struct Lease {
     /// Bytes that one of its files may have, as its recipe says.
     file_limit: u64,
     fetch_failures: u32,
+    /// How often its answers couldn't be compared.
+    undecided: u32,
 }
 
 /// What this job knows of a worker.
@@ -204,6 +209,7 @@ pub struct Coordinator {
     remaining: Vec<u32>,
     gridlets_done: u32,
     failures: BTreeMap<GridletId, BTreeMap<NodeId, String>>,
+    undecided: Undecided,
     wrong: BTreeMap<(NodeId, GridletId), Wrong>,
     counters: Counters,
     pace: Pace,
@@ -243,6 +249,7 @@ impl Coordinator {
             remaining,
             gridlets_done: 0,
             failures: BTreeMap::new(),
+            undecided: Undecided::default(),
             wrong: BTreeMap::new(),
             counters: Counters::default(),
             pace: Pace::default(),
@@ -470,6 +477,7 @@ impl Coordinator {
         self.arrivals.clear();
         self.samples.clear();
         self.failures.clear();
+        self.undecided = Undecided::default();
         self.completed.clear();
         for worker in self.workers.values_mut() {
             worker.leases = 0;
@@ -583,11 +591,13 @@ impl Coordinator {
             known.insert(self.leases[attempt].worker);
         }
         known.extend(self.failures.get(&gridlet).into_iter().flat_map(|f| f.keys().copied()));
+        known.extend(self.undecided.nodes(gridlet));
         let failed = self.failures.get(&gridlet);
         let excluded: Vec<NodeId> = known
             .into_iter()
             .filter(|worker| {
                 failed.is_some_and(|f| f.contains_key(worker))
+                    || self.is_undecided(gridlet, worker)
                     || !wanted.iter().any(|&cell| self.verifier.may_answer(cell, *worker))
             })
             .collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use outlast_gridlet::{CellOutput, InputMode, Merged, Needs, Sample, Step};
+use outlast_gridlet::{CellOutput, InputMode, Merged, Needs, ResultError, Sample, Step};
 use outlast_types::{Ad, Attempt, CellId, Hash, JobId, NodeId};
 use outlast_verify::Class;
 
@@ -93,6 +93,19 @@ pub enum Examined {
     Invalid(String),
     /// Our own store failed; says nothing about the answer.
     Unreadable(String),
+    /// What compares answers failed: says which program, what it did and what to try. It says nothing
+    /// about the answer either.
+    Undecided(String),
+}
+
+impl From<ResultError> for Examined {
+    fn from(error: ResultError) -> Self {
+        match error {
+            ResultError::Invalid(why) => Self::Invalid(why),
+            ResultError::Io(error) => Self::Unreadable(error.to_string()),
+            ResultError::Undecided(error) => Self::Undecided(error.to_string()),
+        }
+    }
 }
 
 /// What computing a sample gave.

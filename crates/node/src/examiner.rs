@@ -1,7 +1,9 @@
 //! Looks at answers: has each the right form, and which of them say the same?
 //!
 //! One thread for all jobs: an answer's class depends on the classes that were there before, so two
-//! answers for one cell must not be looked at side by side. What a class says is kept in memory
+//! answers for one cell must not be looked at side by side. Agreement isn't transitive where there is a
+//! tolerance: an answer is compared with the first of each class, in the order of the classes, and belongs to the
+//! first of them that it agrees with ([`outlast_gridlet::compare`]). What a class says is kept in memory
 //! while its cell is open; after a restart it is read from the journal.
 
 use std::collections::HashMap;
@@ -117,12 +119,15 @@ impl Examiner {
                 error!(%job, cell = %output.cell, "checking an answer panicked");
                 Ok(Examined::Invalid("it can't be decoded".to_owned()))
             })
-            .unwrap_or_else(|error| match error {
-                ResultError::Invalid(why) => Examined::Invalid(why),
-                ResultError::Io(error) => Examined::Unreadable(error.to_string()),
-            });
-        if let Examined::Unreadable(why) = &examined {
-            warn!(%job, cell = %output.cell, "an answer can't be read: {why}");
+            .unwrap_or_else(Examined::from);
+        match &examined {
+            Examined::Unreadable(why) => {
+                warn!(%job, cell = %output.cell, "an answer can't be read: {why}");
+            }
+            Examined::Undecided(why) => {
+                warn!(%job, cell = %output.cell, "an answer can't be compared: {why}");
+            }
+            Examined::Class { .. } | Examined::Invalid(_) => {}
         }
         (output, examined)
     }
@@ -148,6 +153,7 @@ impl Examiner {
         if known.len() >= MAX_CLASSES {
             return Err(ResultError::Invalid("one of too many different answers".to_owned()));
         }
+        manager.admit(output, results)?;
         known.push(output.clone());
         let class = Class((known.len() - 1) as u16);
         if results.job.accepted(cell).is_some() {

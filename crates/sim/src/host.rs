@@ -142,10 +142,7 @@ impl Host {
                 let results = outputs
                     .into_iter()
                     .map(|output| {
-                        let examined = self.classify(job, &output).unwrap_or_else(|e| match e {
-                            ResultError::Invalid(why) => Examined::Invalid(why),
-                            ResultError::Io(error) => Examined::Unreadable(error.to_string()),
-                        });
+                        let examined = self.classify(job, &output).unwrap_or_else(Examined::from);
                         (output, examined)
                     })
                     .collect();

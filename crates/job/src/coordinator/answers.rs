@@ -227,6 +227,7 @@ impl Coordinator {
         }
         let mut votes = Vec::new();
         let mut invalid = None;
+        let mut undecided = None;
         for (output, examined) in results {
             let cell = output.cell;
             match examined {
@@ -243,6 +244,7 @@ impl Coordinator {
                 Examined::Invalid(why) => invalid = Some((cell, why)),
                 // Not the worker's fault: it offers the answer again.
                 Examined::Unreadable(_) => {}
+                Examined::Undecided(why) => undecided = Some(why),
             }
         }
         let Some(lease) = lease else { return };
@@ -262,8 +264,10 @@ impl Coordinator {
         if done {
             self.drop_lease(attempt);
         }
-        if let Some((cell, why)) = invalid {
-            self.bar(cx, worker, cell, why);
+        match (invalid, undecided) {
+            (Some((cell, why)), _) => self.bar(cx, worker, cell, why),
+            (None, Some(why)) => self.on_undecided(cx, attempt, &why),
+            (None, None) => {}
         }
         if self.phase == Phase::Running {
             self.settle(cx, gridlet);

@@ -219,6 +219,7 @@ impl Coordinator {
                 && age.as_secs_f64() > factor * per_cost * self.gridlet(lease.gridlet).cost
                 && siblings.last() == Some(attempt)
                 && siblings.len() < at_once
+                && !self.is_undecided(lease.gridlet, &worker)
                 && lease.open.iter().any(|&cell| self.verifier.may_answer(cell, worker))
         });
         let Some((_, slow)) = slow else { return false };
@@ -283,6 +284,7 @@ impl Coordinator {
                 accepted: false,
                 file_limit: outlast_types::limits::RESULT_FILE_BYTES,
                 fetch_failures: 0,
+                undecided: 0,
             },
         );
         self.version += 1;

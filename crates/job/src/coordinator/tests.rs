@@ -5,7 +5,7 @@ use outlast_verify::Ledger;
 
 use crate::testing::*;
 use crate::wire::{ToCoordinator, ToWorker};
-use crate::{Effect, End, Input, JobSpec, Phase, Record, Recovered};
+use crate::{Effect, End, Examined, Input, JobSpec, Phase, Record, Recovered};
 
 /// A submitter without slots and these workers, with a job.
 fn grid(workers: &[u8], gridlets: u64, cells: u64, quorum: u8) -> (Driver, Vec<Effect>) {
@@ -121,6 +121,48 @@ fn answers_that_disagree_end_a_job_that_its_own_node_cannot_compute() {
     let second = driver.answers(node(3), Attempt(2), &[0]);
     driver.examined(second, 1, &[0]);
     assert!(matches!(report(&driver).phase, Phase::Ended(End::Failed(_))));
+}
+
+/// The worker's answer is offered, and can't be compared, so often.
+fn undecided(driver: &mut Driver, worker: u8, attempt: u64, times: u32) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for _ in 0..times {
+        let ticket = driver.answers(node(worker), Attempt(attempt), &[0]);
+        let why = "`./same.sh` ended with exit code 139".to_owned();
+        let results = vec![(output(0), Examined::Undecided(why))];
+        effects.extend(driver.input(Input::Examined { job: JOB, ticket, results }));
+    }
+    effects
+}
+
+#[test]
+fn what_cannot_be_compared_is_neither_accepted_nor_held_against_anybody() {
+    let (mut driver, _) = grid(&[2, 3], 1, 1, 1);
+    let effects = undecided(&mut driver, 2, 1, 2);
+    assert_eq!((records(&effects), to_workers(&effects)), (vec![], vec![]));
+    // The third time another node gets its try.
+    let effects = undecided(&mut driver, 2, 1, 1);
+    assert_eq!(leases(&effects), [(node(3), Attempt(2), vec![0])]);
+    let ticket = driver.answers(node(3), Attempt(2), &[0]);
+    driver.examined(ticket, 0, &[0]);
+    let after = report(&driver);
+    assert_eq!((after.cells_accepted, after.rejected), (1, 0));
+    assert_eq!(after.phase, Phase::Merging);
+    assert!(driver.peer.job(JOB).unwrap().workers().iter().all(|worker| worker.out.is_none()));
+}
+
+#[test]
+fn a_comparator_that_always_fails_ends_the_job_and_says_so() {
+    for workers in [&[2, 3, 4, 5][..], &[2, 3], &[2]] {
+        let (mut driver, _) = grid(workers, 1, 1, 2);
+        for (attempt, worker) in (1..).zip(&workers[..workers.len().min(3)]) {
+            assert_eq!(report(&driver).phase, Phase::Running, "{workers:?}");
+            undecided(&mut driver, *worker, attempt, 3);
+        }
+        let Phase::Ended(End::Failed(why)) = report(&driver).phase else { panic!("{workers:?}") };
+        assert!(why.contains("gridlet 0 can't be compared") && why.contains("./same.sh"), "{why}");
+        assert_eq!((report(&driver).rejected, report(&driver).cells_accepted), (0, 0));
+    }
 }
 
 #[test]
