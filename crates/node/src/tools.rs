@@ -21,6 +21,10 @@ use outlast_types::limits;
 use crate::executor::{DEFAULT_PATH, remove_tree};
 use crate::store::Store;
 
+/// Bytes of any file that a comparator writes, its output among them: it is given what strangers sent, and one that
+/// writes without end would fill the disk before its time is over.
+const COMPARED_BYTES: u64 = 1 << 30;
+
 /// Where tools run.
 #[derive(Debug)]
 pub(crate) struct Tools {
@@ -73,6 +77,10 @@ impl Tools {
 
     /// Runs a tool in a folder.
     pub(crate) fn run_in(&self, folder: &Path, tool: &Tool) -> io::Result<Ran> {
+        self.run_limited(folder, tool, None)
+    }
+
+    fn run_limited(&self, folder: &Path, tool: &Tool, file_limit: Option<u64>) -> io::Result<Ran> {
         let own = self.scratch()?;
         let open = |name: &str| {
             File::options().create_new(true).read(true).append(true).open(own.path().join(name))
@@ -106,7 +114,7 @@ impl Tools {
             stdin: None,
             stdout: &stdout,
             stderr: &stderr,
-            file_limit: None,
+            file_limit,
             nice: 0,
         })
         .map_err(|error| match error {
@@ -131,11 +139,17 @@ impl Tools {
         Ok(Ran { exit, stdout: whole(stdout, &tool.program)?, stderr: tail(stderr)? })
     }
 
+    /// Runs a comparator in a fresh folder that holds these files.
+    pub(crate) fn compare(&self, files: &[(String, Content)], tool: &Tool) -> io::Result<Ran> {
+        self.run_on(files, tool, Some(COMPARED_BYTES)).map(|(_, ran)| ran)
+    }
+
     /// Runs a tool in a fresh folder that holds these files; the folder too, as what it wrote is there.
-    pub(crate) fn run_on(
+    fn run_on(
         &self,
         files: &[(String, Content)],
         tool: &Tool,
+        file_limit: Option<u64>,
     ) -> io::Result<(Scratch, Ran)> {
         let folder = self.scratch()?;
         for (name, content) in files {
@@ -154,11 +168,11 @@ impl Tools {
                 }
             }
         }
-        let ran = self.run_in(folder.path(), tool)?;
+        let ran = self.run_limited(folder.path(), tool, file_limit)?;
         Ok((folder, ran))
     }
 
-    /// [`Self::run_on`], and hands what it wrote to `place`, which has to take it away.
+    /// Runs a tool in a fresh folder that holds these files, and hands what it wrote to `place`, which has to take it away.
     pub(crate) fn run_for(
         &self,
         files: &[(String, Content)],
@@ -166,7 +180,7 @@ impl Tools {
         outputs: &[Placed],
         mut place: impl FnMut(&Path, &str) -> io::Result<()>,
     ) -> io::Result<Ran> {
-        let (folder, ran) = self.run_on(files, tool)?;
+        let (folder, ran) = self.run_on(files, tool, None)?;
         let ran = ran.ok(&tool.program)?;
         for Placed { from, to } in outputs {
             let path = folder.path().join(from);
@@ -270,6 +284,8 @@ mod tests {
         let error = tools.run_in(folder.path(), &slow).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let outside = [("../x".to_owned(), Content::Inline(vec![]))];
-        assert!(tools.run_on(&outside, &tool("true")).is_err());
+        assert!(tools.compare(&outside, &tool("true")).is_err());
+        let (_, ran) = tools.run_on(&[], &tool("exec yes"), Some(100_000)).unwrap();
+        assert!(ran.exit != 0 && ran.stdout.len() <= 100_000, "{}", ran.exit);
     }
 }
