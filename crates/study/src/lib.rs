@@ -1,0 +1,46 @@
+//! What verification schemes achieve: GINGER's simulator (section 4.1), around the very verifier of the grid.
+//!
+//! ```text
+//!  Sweep ──points──▶ Scenario ──Layout (the work, cut)──▶ run(n): Outcome ──▶ Summary ──▶ CSV, JSON, Chart
+//!                                                            │
+//!                        population, events ◀── World ──▶ Engine: Verifier + Ledger, or another's scheme
+//! ```
+//!
+//! [`Study`] is what a user asks for: scenarios, and how often to run each. Runs depend on nothing but the
+//! scenario and their number, so whoever drives them may do so in any order and on any number of threads.
+//!
+//! What it does not do: start threads, read or write files, decide what is accepted. The last is
+//! `outlast_verify`'s; a copy of its logic here would be the one that is tested, and not the one that runs.
+
+mod dice;
+mod engine;
+pub mod figures;
+mod grid;
+pub mod layout;
+mod others;
+pub mod outcome;
+pub mod plot;
+mod population;
+pub mod scenario;
+pub mod sweep;
+pub mod table;
+pub mod theory;
+mod world;
+
+pub use layout::Layout;
+pub use outcome::{Estimate, Outcome, Summary};
+pub use scenario::{Behaviour, Scenario, ScenarioError, Scheme};
+
+/// One run of a scenario; `number` chooses its chance. `layout` is the scenario's.
+pub fn run(scenario: &Scenario, layout: &Layout, number: u32) -> Outcome {
+    match scenario.scheme {
+        Scheme::Outlast(policy) => {
+            let engine = grid::Grid::new(policy, scenario.history);
+            world::World::new(scenario, layout, engine, number).run()
+        }
+        scheme => {
+            let engine = others::Others::new(scheme, scenario.participants);
+            world::World::new(scenario, layout, engine, number).run()
+        }
+    }
+}
