@@ -1,5 +1,6 @@
 //! The command line, parsed. Nothing here touches a file, a socket or the clock.
 
+pub mod sim;
 pub mod vo;
 
 use std::net::SocketAddr;
@@ -118,6 +119,9 @@ pub enum Command {
     /// Show, check and explain applications: what Outlast knows about programs
     #[command(subcommand)]
     App(AppCommand),
+    /// Simulate before you trust: what verification achieves against how many liars
+    #[command(subcommand)]
+    Sim(sim::SimCommand),
     /// Look at what works on this machine, what doesn't, and how to mend it
     ///
     /// Changes nothing and needs no privileges. Exit code 1: something won't work.
@@ -132,7 +136,10 @@ pub enum Command {
 impl Command {
     /// Whether it has to do with a node at all.
     pub fn needs_data(&self) -> bool {
-        !matches!(self, Self::Completions(_) | Self::Man(_) | Self::App(AppCommand::Check(_)))
+        !matches!(
+            self,
+            Self::Completions(_) | Self::Man(_) | Self::Sim(_) | Self::App(AppCommand::Check(_))
+        )
     }
 }
 

@@ -7,6 +7,7 @@ mod job;
 mod node;
 mod pages;
 mod run;
+mod sim;
 mod tail;
 mod vo;
 mod watch;
@@ -140,6 +141,7 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
         Command::App(command) => app::app(context, command),
+        Command::Sim(command) => sim::sim(context, command),
         Command::Doctor => doctor::doctor(context).await,
         Command::Completions(args) => pages::completions(context, &args),
         Command::Man(args) => pages::man(context, &args),

@@ -1,5 +1,6 @@
 //! Tables and reports, as text.
 
+pub mod study;
 pub mod vo;
 
 use std::fmt::Write;

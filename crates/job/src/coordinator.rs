@@ -35,7 +35,6 @@ use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
 use layout::Layout;
-pub use layout::cut;
 
 use undecided::Undecided;
 
@@ -60,7 +59,8 @@ pub struct JobSpec {
     pub vo: Option<VoId>,
     /// How its results are verified.
     pub policy: Policy,
-    /// How its cells are cut, if not into the manager's gridlets: see [`cut`].
+    /// Further ways to cut its cells, besides the manager's gridlets: see [`outlast_verify::partition`]. Each layer
+    /// is boxes of cells that don't share any.
     pub layers: Vec<Vec<Region>>,
     /// For the choice of samples; secret from the workers.
     pub seed: u64,

@@ -26,6 +26,7 @@ const HOUSE: &[Room] = &[
     Room { name: "broker", pure: true, may_use: &["types"] },
     Room { name: "gridlet", pure: true, may_use: &["types"] },
     Room { name: "verify", pure: true, may_use: &["types"] },
+    Room { name: "study", pure: true, may_use: &["types", "verify"] },
     Room {
         name: "job",
         pure: true,
@@ -45,7 +46,7 @@ const HOUSE: &[Room] = &[
             "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job", "os", "api",
         ],
     },
-    Room { name: "cli", pure: false, may_use: &["types", "os", "api", "node"] },
+    Room { name: "cli", pure: false, may_use: &["types", "verify", "study", "os", "api", "node"] },
 ];
 
 /// What would bring I/O, a clock or chance into a pure crate.

@@ -160,6 +160,7 @@ fn help_tells_commands_and_exit_codes() {
           pardon       Take a node off the blacklist, which `outlast nodes` shows
           down         End the daemon: it hands back its work, says goodbye and goes
           app          Show, check and explain applications: what Outlast knows about programs
+          sim          Simulate before you trust: what verification achieves against how many liars
           doctor       Look at what works on this machine, what doesn't, and how to mend it
           completions  Print a script that completes command lines in a shell
           man          Print the manual page, or write one for each command to a folder
