@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Outcome {
     /// Share of the work for which a wrong answer stands at the end of its job.
     pub accepted_wrong: f64,
-    /// Share of the wrong answers that were held wrong; 1 if there were none. What came when the others had agreed
-    /// already is not looked at, and not held wrong.
+    /// Share of the wrong answers that were held wrong; 1 if there were none. What came when it was of no use any
+    /// more is not counted.
     pub detected: f64,
     /// Work done for each result: answers, leases that came to nothing, samples, quizzes, and what the submitter
     /// computed itself.

@@ -230,10 +230,14 @@ impl<'a, E: Engine> World<'a, E> {
             if !lies {
                 self.forget_accomplice(point, who.number);
             }
-            let weight = self.layout.weight(point);
-            *if lies { &mut self.outcome.lies } else { &mut self.outcome.truths } += weight;
             let refuted = self.flags[point as usize] & SAMPLED != 0 && self.is_seen(point, class);
+            let (decided, said) = (self.engine.accepted(point).is_some(), self.verdicts.len());
             self.engine.answer(point, who, class, refuted, &mut self.verdicts);
+            // What nobody asked for any more is neither detected nor missed.
+            if !decided || self.verdicts.len() > said {
+                let weight = self.layout.weight(point);
+                *if lies { &mut self.outcome.lies } else { &mut self.outcome.truths } += weight;
+            }
         }
     }
 
