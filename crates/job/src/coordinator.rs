@@ -12,6 +12,7 @@
 //! What it does not do: decide who is right ([`Verifier`]), choose among workers
 //! ([`outlast_broker::Policy`]), notice that a node is gone ([`outlast_overlay::Membership`]).
 
+mod alike;
 mod answers;
 mod assign;
 mod layout;
@@ -36,6 +37,7 @@ use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
 use layout::Layout;
 
+use alike::Alike;
 use undecided::Undecided;
 
 pub use report::{Fault, GridletReport, Report, WorkerReport, WrongReport};
@@ -210,6 +212,7 @@ pub struct Coordinator {
     gridlets_done: u32,
     failures: BTreeMap<GridletId, BTreeMap<NodeId, String>>,
     undecided: Undecided,
+    alike: Alike,
     wrong: BTreeMap<(NodeId, GridletId), Wrong>,
     counters: Counters,
     pace: Pace,
@@ -250,6 +253,7 @@ impl Coordinator {
             gridlets_done: 0,
             failures: BTreeMap::new(),
             undecided: Undecided::default(),
+            alike: Alike::default(),
             wrong: BTreeMap::new(),
             counters: Counters::default(),
             pace: Pace::default(),
@@ -260,7 +264,7 @@ impl Coordinator {
             spec,
         };
         for gridlet in 0..coordinator.layout.base() {
-            coordinator.queue.put(GridletId(gridlet), Vec::new());
+            coordinator.queue.put(GridletId(gridlet), Vec::new(), None);
         }
         coordinator
     }
@@ -478,6 +482,7 @@ impl Coordinator {
         self.samples.clear();
         self.failures.clear();
         self.undecided = Undecided::default();
+        self.alike = Alike::default();
         self.completed.clear();
         for worker in self.workers.values_mut() {
             worker.leases = 0;
@@ -519,6 +524,7 @@ impl Coordinator {
             worker.leases = worker.leases.saturating_sub(1);
         }
         self.version += 1;
+        self.loosen(lease.gridlet);
         self.requeue(lease.gridlet);
     }
 
@@ -601,7 +607,7 @@ impl Coordinator {
                     || !wanted.iter().any(|&cell| self.verifier.may_answer(cell, *worker))
             })
             .collect();
-        self.queue.put(gridlet, excluded);
+        self.queue.put(gridlet, excluded, self.kind_of(gridlet));
     }
 
     /// Draws the consequences of verdicts. Without a context (replay) only the books are kept.
@@ -680,6 +686,9 @@ impl Coordinator {
 
     /// Asks for a sample; what follows at once if there can't be one.
     fn ask_for_sample(&mut self, cx: &mut Context<'_>, cell: CellId, seed: u64) -> Vec<Verdict> {
+        if let Some(why) = self.is_unlike(cx, self.layout.base_of(cell)) {
+            return self.record_sample(cx, cell, SampleOutcome::Unavailable(why));
+        }
         if let Some(sample) = self.spec.manager.sample(cell, seed) {
             cx.out.push(Effect::Sample { job: self.spec.id, sample });
             return Vec::new();

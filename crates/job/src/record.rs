@@ -24,6 +24,13 @@ pub enum Record {
         /// It was granted beside another because that one is slow.
         rival: bool,
     },
+    /// Replicas run on nodes of one kind only, and this gridlet is given to such a one now.
+    Bound {
+        /// Which.
+        gridlet: GridletId,
+        /// The kind.
+        kind: String,
+    },
     /// Answers of a lease arrived and were classed; their outputs are stored with this record.
     Votes {
         /// The lease.

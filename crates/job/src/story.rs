@@ -214,7 +214,7 @@ impl Teller {
                     self.scenes.push(Scene::Barred { worker: *worker, why: why.clone() });
                 }
             }
-            Record::Complete | Record::Ended { .. } | Record::Retried => {}
+            Record::Bound { .. } | Record::Complete | Record::Ended { .. } | Record::Retried => {}
         }
     }
 

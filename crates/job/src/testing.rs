@@ -179,7 +179,12 @@ impl Driver {
 
     /// A worker with one slot introduces itself.
     pub(crate) fn meet(&mut self, node: NodeId) -> Vec<Effect> {
-        let ad = Ad { slots: 1, free: 1, ..Ad::default() };
+        self.meet_kind(node, "")
+    }
+
+    /// One whose machine is of this kind.
+    pub(crate) fn meet_kind(&mut self, node: NodeId, kind: &str) -> Vec<Effect> {
+        let ad = Ad { slots: 1, free: 1, kind: kind.to_owned(), ..Ad::default() };
         let me = Introduction { addresses: Vec::new(), relay: None, incarnation: 1, ad };
         self.hear(node, Message::Overlay(outlast_overlay::Message::Hello { me, cards: false }))
     }

@@ -367,6 +367,7 @@ fn offer(config: &Config, slots: u32, shared: &Shared) -> Ad {
         disk_free_bytes: host::free_space(&shared.data_dir).unwrap_or_default(),
         load_milli: host::load_milli(),
         flops: 0,
+        kind: host::kind(),
         draining: false,
     }
 }

@@ -34,7 +34,9 @@ mod settings;
 
 pub use member::{Card, Member, State};
 pub use membership::{Counters, Effect, Membership};
-pub use message::{Echo, Introduction, MAX_CARDS, MAX_NAME_BYTES, MAX_VERSION_BYTES, Message};
+pub use message::{
+    Echo, Introduction, MAX_CARDS, MAX_KIND_BYTES, MAX_NAME_BYTES, MAX_VERSION_BYTES, Message,
+};
 pub use settings::{BRISK, MAX_REST, Settings};
 
 /// Addresses on a card: as many as a ticket has.

@@ -27,6 +27,9 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// The text of a version, with room for a build's name.
 pub const MAX_VERSION_BYTES: usize = 64;
 
+/// What a node's machine is: a few words.
+pub const MAX_KIND_BYTES: usize = 128;
+
 /// A node about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Introduction {
@@ -111,12 +114,19 @@ impl Introduction {
 /// Whether the texts of another node's ad may be kept and shown on a terminal.
 pub(crate) fn is_valid(ad: &Ad) -> bool {
     let fine = |text: &str, limit| text.len() <= limit && !text.contains(char::is_control);
-    fine(&ad.name, MAX_NAME_BYTES) && fine(&ad.version, MAX_VERSION_BYTES)
+    fine(&ad.name, MAX_NAME_BYTES)
+        && fine(&ad.version, MAX_VERSION_BYTES)
+        && fine(&ad.kind, MAX_KIND_BYTES)
 }
 
 /// This node's own ad, so that others take it.
 pub(crate) fn tidied(mut ad: Ad) -> Ad {
-    for (text, limit) in [(&mut ad.name, MAX_NAME_BYTES), (&mut ad.version, MAX_VERSION_BYTES)] {
+    let texts = [
+        (&mut ad.name, MAX_NAME_BYTES),
+        (&mut ad.version, MAX_VERSION_BYTES),
+        (&mut ad.kind, MAX_KIND_BYTES),
+    ];
+    for (text, limit) in texts {
         text.retain(|c| !c.is_control());
         text.truncate(text.floor_char_boundary(limit));
     }

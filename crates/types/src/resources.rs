@@ -23,6 +23,9 @@ pub struct Ad {
     pub load_milli: u32,
     /// Measured floating-point operations per second of one core; 0 if not measured.
     pub flops: u64,
+    /// What of the machine results may depend on: architecture, system, processor, C library. Two nodes that say
+    /// the same here are alike; the text has no other meaning.
+    pub kind: String,
     /// It is leaving: it finishes or hands back what it has and takes nothing new.
     pub draining: bool,
 }

@@ -366,7 +366,7 @@ impl Coordinator {
         let failed = self.failures.get(&gridlet).map_or(0, |f| f.len() as u32);
         if from == cx.me {
             self.end(cx, End::Failed(fault.to_owned()));
-        } else if self.can_run_here(cx) {
+        } else if self.can_run_here(cx) && self.is_alike(gridlet, cx.offer) {
             // One claim is enough to look for ourselves.
             self.for_self.insert(gridlet);
         } else if failed >= cx.settings.failures_to_give_up {

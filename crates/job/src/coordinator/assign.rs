@@ -4,6 +4,7 @@ use outlast_broker::{Candidate, room};
 use outlast_overlay::State;
 use outlast_types::{Ad, Attempt, CellId, GridletId, NodeId};
 
+use super::alike::Roomy;
 use super::{Context, Coordinator, End, Lease, Phase, Worker};
 use crate::wire::ToWorker;
 use crate::{Record, Standing};
@@ -21,6 +22,7 @@ impl Coordinator {
     pub(super) fn assign(&mut self, cx: &mut Context<'_>) {
         self.flush(cx);
         self.give_back_own(cx);
+        self.give_back_unlike(cx);
         if self.phase != Phase::Running {
             return;
         }
@@ -52,16 +54,17 @@ impl Coordinator {
         for candidate in &mut candidates {
             candidate.credibility = cx.ledger.credibility(&candidate.node);
         }
+        let roomy = self.roomy(cx);
         for _ in 0..GRANTS_AT_ONCE {
             if candidates.is_empty() {
                 return;
             }
             // Which gridlet it will be depends on the worker, so its cost isn't known yet: any is alike.
             let Some(chosen) = cx.placement.choose(&candidates, 1.0) else { return };
-            let worker = candidates[chosen].node;
-            let granted = match self.next_for(cx, &worker) {
-                Some(gridlet) => self.grant(cx, worker, gridlet),
-                None => self.grant_rival(cx, worker),
+            let (worker, ad) = (candidates[chosen].node, candidates[chosen].ad);
+            let granted = match self.next_for(cx, &worker, ad, &roomy) {
+                Some(gridlet) => self.grant(cx, worker, ad, gridlet),
+                None => self.grant_rival(cx, worker, ad),
             };
             if granted {
                 candidates[chosen].outstanding += 1;
@@ -103,14 +106,22 @@ impl Coordinator {
         }
     }
 
-    fn next_for(&self, cx: &Context<'_>, worker: &NodeId) -> Option<GridletId> {
+    fn next_for(
+        &self,
+        cx: &Context<'_>,
+        worker: &NodeId,
+        ad: &Ad,
+        roomy: &Roomy,
+    ) -> Option<GridletId> {
         if *worker == cx.me {
             let own = self.for_self.iter().find(|gridlet| !self.by_me(cx, **gridlet));
             if let Some(gridlet) = own {
                 return Some(*gridlet);
             }
         }
-        self.queue.pick(worker)
+        let begins =
+            *worker == cx.me || roomy.as_ref().is_none_or(|kinds| kinds.contains(ad.kind.as_str()));
+        self.queue.pick(worker, |kind| kind.map_or(begins, |kind| kind == ad.kind))
     }
 
     fn by_me(&self, cx: &Context<'_>, gridlet: GridletId) -> bool {
@@ -181,7 +192,7 @@ impl Coordinator {
 
     /// Grants the cells of a gridlet that are in demand and that the worker may answer. For this node itself, of
     /// a gridlet that was left to it, all that are open.
-    fn grant(&mut self, cx: &mut Context<'_>, worker: NodeId, gridlet: GridletId) -> bool {
+    fn grant(&mut self, cx: &mut Context<'_>, worker: NodeId, ad: &Ad, gridlet: GridletId) -> bool {
         let own = worker == cx.me && self.for_self.contains(&gridlet);
         let all = self.cells_of(gridlet).len();
         let mut cells = if own { self.cells_of(gridlet) } else { self.wanted(gridlet) };
@@ -197,13 +208,14 @@ impl Coordinator {
             self.requeue(gridlet);
             return false;
         }
+        self.bind(cx, gridlet, ad);
         self.issue(cx, worker, gridlet, cells, all, false);
         true
     }
 
     /// With nothing else to do, a free worker gets the open cells of a lease that takes far longer
     /// than its like: its holder may be slow, or its program hang.
-    fn grant_rival(&mut self, cx: &mut Context<'_>, worker: NodeId) -> bool {
+    fn grant_rival(&mut self, cx: &mut Context<'_>, worker: NodeId, ad: &Ad) -> bool {
         if self.pace.leases == 0 || self.pace.cost <= 0.0 {
             return false;
         }
@@ -220,6 +232,7 @@ impl Coordinator {
                 && siblings.last() == Some(attempt)
                 && siblings.len() < at_once
                 && !self.is_undecided(lease.gridlet, &worker)
+                && self.is_alike(lease.gridlet, ad)
                 && lease.open.iter().any(|&cell| self.verifier.may_answer(cell, worker))
         });
         let Some((_, slow)) = slow else { return false };

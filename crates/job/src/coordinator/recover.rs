@@ -49,6 +49,7 @@ impl Coordinator {
                     lease.heard = now + RECOVERY_GRACE;
                 }
             }
+            Record::Bound { gridlet, kind } => self.note_bound(gridlet, &kind),
             Record::Votes { attempt, votes } => {
                 let Some(lease) = self.leases.get_mut(&attempt) else { return };
                 for (cell, ..) in &votes {

@@ -173,6 +173,9 @@ impl Coordinator {
         };
         Some(match self.verifier.policy().quorum() {
             0 | 1 => format!("{who} for a node with a free slot"),
+            quorum if self.spec.policy.homogeneous => format!(
+                "{who} for another node of the same kind with a free slot, as {quorum} that are alike have to agree"
+            ),
             quorum => format!(
                 "{who} for another node with a free slot, as {quorum} different nodes have to agree \
                  (`--replication 1` asks for one answer)"
