@@ -10,15 +10,19 @@
 //! checkpoint": whatever was shipped needn't be computed again by whoever continues).
 //! A submitter that isn't heard of for `orphan_ttl` is given up.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+mod inputs;
+mod pace;
 
-use outlast_gridlet::{CellOutput, Collect, Content, Needs, Program, Recipe, is_inner_path};
-use outlast_types::{Attempt, CellId, JobId, NodeId, Time, limits};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use outlast_gridlet::{CellOutput, Recipe};
+use outlast_types::{Attempt, CellId, JobId, NodeId, Time};
 
 use crate::effect::{JobKey, Run, RunEvent, RunFailure, RunId};
-use crate::wire::{Failure, ManifestRef, Message, Refusal, ToCoordinator, ToWorker};
+use crate::wire::{Failure, ManifestRef, Refusal, ToCoordinator, ToWorker};
 use crate::{Effect, Footprint, Quotas, Settings, Standing};
+use inputs::{Laid, needs, validate};
+use pace::{send, send_cells};
 
 /// Leases that wait here, for all submitters together. Each may carry a recipe of a frame's size.
 const MAX_QUEUED: usize = 64;
@@ -26,9 +30,6 @@ const MAX_QUEUED: usize = 64;
 /// Leases here in any state, for all submitters together: a submitter that never acknowledges or
 /// revokes anything fills no more than this.
 const MAX_LEASES: usize = 1024;
-
-/// Cells shipped in one frame.
-const MAX_CELLS_IN_FRAME: usize = 512;
 
 /// Renewals between two questions about a job that this worker holds no lease of.
 const ASK_EVERY: u32 = 20;
@@ -71,39 +72,6 @@ struct Lease {
     sent: Time,
     /// How often it was sent again without an answer.
     repeats: u32,
-}
-
-/// Names of inputs kept for one job, to know what is laid out: of more, the shell is asked again.
-const MAX_NAMES: usize = 100_000;
-
-/// Which of a job's inputs are laid out.
-#[derive(Debug, Default)]
-struct Laid {
-    /// The job has its folder. Even a step that needs no inputs runs beside one.
-    begun: bool,
-    all: bool,
-    names: BTreeSet<String>,
-}
-
-impl Laid {
-    fn covers(&self, needs: &Needs) -> bool {
-        match needs {
-            _ if self.all => true,
-            Needs::All => false,
-            Needs::Only(names) => self.begun && names.iter().all(|name| self.names.contains(name)),
-        }
-    }
-
-    fn add(&mut self, needs: Needs) {
-        self.begun = true;
-        match needs {
-            Needs::All => self.all = true,
-            Needs::Only(names) if self.names.len() + names.len() <= MAX_NAMES => {
-                self.names.extend(names);
-            }
-            Needs::Only(_) => {}
-        }
-    }
 }
 
 /// A job that this node works for.
@@ -453,18 +421,6 @@ impl Worker {
         }
     }
 
-    /// Ships answers that aren't sent yet: at once if the lease has nothing more to come or a while has passed.
-    fn ship(&mut self, now: Time, settings: &Settings, lease_key: LeaseKey, out: &mut Vec<Effect>) {
-        let Some(lease) = self.leases.get_mut(&lease_key) else { return };
-        let waiting = now.since(lease.sent) < settings.gather && !lease.missing.is_empty();
-        if lease.unsent.is_empty() || (waiting && lease.unsent.len() < MAX_CELLS_IN_FRAME) {
-            return;
-        }
-        lease.sent = now;
-        let cells = std::mem::take(&mut lease.unsent);
-        send_cells(lease_key, lease, cells, out);
-    }
-
     fn fail(&mut self, now: Time, lease_key: LeaseKey, failure: Failure, out: &mut Vec<Effect>) {
         self.queue.retain(|queued| *queued != lease_key);
         let Some(lease) = self.leases.get_mut(&lease_key) else { return };
@@ -530,59 +486,6 @@ impl Worker {
         }
     }
 
-    pub(crate) fn on_tick(&mut self, now: Time, settings: &Settings, out: &mut Vec<Effect>) {
-        let drained_for = self.draining.map_or(Duration::ZERO, |since| now.since(since));
-        let orphans: Vec<JobKey> = self
-            .jobs
-            .iter()
-            .filter(|(key, _)| key.submitter != self.me)
-            .filter(|(_, job)| now.since(job.heard) > settings.orphan_ttl)
-            .map(|(key, _)| *key)
-            .collect();
-        for key in orphans {
-            self.forget_job(key, out);
-        }
-        for lease_key in self.leases.keys().copied().collect::<Vec<_>>() {
-            let Some(lease) = self.leases.get(&lease_key) else { continue };
-            if drained_for > settings.drain_ttl && matches!(lease.state, State::Running { .. }) {
-                self.fail(now, lease_key, Failure::Leaving, out);
-            }
-            self.end_overdue(now, settings, lease_key, out);
-            // A leaving node doesn't wait for ever for a submitter that is gone, too.
-            if drained_for > 2 * settings.drain_ttl {
-                self.forget(lease_key, out);
-                continue;
-            }
-            self.ship(now, settings, lease_key, out);
-            self.repeat(now, settings, lease_key, out);
-        }
-        if now.since(self.renewed) >= settings.renew_every {
-            self.renewed = now;
-            self.renew(now, settings, out);
-        }
-        self.start_runs(now, settings, out);
-    }
-
-    /// Ends a step of somebody else's that ran for as long as this node allows.
-    fn end_overdue(
-        &mut self,
-        now: Time,
-        settings: &Settings,
-        lease_key: LeaseKey,
-        out: &mut Vec<Effect>,
-    ) {
-        let limit = settings.quotas.run_time;
-        let Some(lease) = self.leases.get(&lease_key) else { return };
-        let runs = matches!(lease.state, State::Running { .. });
-        if runs && lease_key.key.submitter != self.me && now.since(lease.began) > limit {
-            let why = format!(
-                "it ran for more than {} s, which is all that this node allows",
-                limit.as_secs()
-            );
-            self.fail(now, lease_key, Failure::Limit(why), out);
-        }
-    }
-
     /// A submitter has no business here any more.
     pub(crate) fn on_expelled(&mut self, node: NodeId, out: &mut Vec<Effect>) {
         let jobs: Vec<JobKey> =
@@ -591,158 +494,6 @@ impl Worker {
             self.forget_job(key, out);
         }
     }
-
-    /// Says again what wasn't answered, ever more slowly.
-    fn repeat(&mut self, now: Time, settings: &Settings, key: LeaseKey, out: &mut Vec<Effect>) {
-        let Some(lease) = self.leases.get_mut(&key) else { return };
-        let due = settings.resend_every * (1 << lease.repeats.min(4));
-        if now.since(lease.sent) < due {
-            return;
-        }
-        if !lease.unacknowledged.is_empty() {
-            let cells = lease.unacknowledged.keys().copied().collect();
-            lease.unsent.clear();
-            send_cells(key, lease, cells, out);
-        } else if let State::Failed(failure) = &lease.state {
-            let failure = failure.clone();
-            send(key.key, ToCoordinator::Failed { attempt: key.attempt, failure }, out);
-        } else {
-            return;
-        }
-        lease.sent = now;
-        lease.repeats += 1;
-    }
-
-    /// Renews all leases; asks about jobs without one whether they go on.
-    fn renew(&mut self, now: Time, settings: &Settings, out: &mut Vec<Effect>) {
-        let mut by_job: BTreeMap<JobKey, Vec<Attempt>> = BTreeMap::new();
-        for lease in self.leases.keys() {
-            by_job.entry(lease.key).or_default().push(lease.attempt);
-        }
-        for (key, job) in &mut self.jobs {
-            let attempts = by_job.remove(key).unwrap_or_default();
-            if !attempts.is_empty() || now.since(job.asked) >= ASK_EVERY * settings.renew_every {
-                job.asked = now;
-                send(*key, ToCoordinator::Alive { attempts }, out);
-            }
-        }
-    }
-
-    /// How often it wants a tick now; `None`: not at all.
-    pub(crate) fn tick_every(&self, settings: &Settings) -> Option<Duration> {
-        if self.leases.is_empty() {
-            return (!self.jobs.is_empty()).then(|| ASK_EVERY * settings.renew_every);
-        }
-        let gathering = self.leases.values().any(|lease| !lease.unsent.is_empty());
-        Some(if gathering {
-            settings.gather.min(settings.renew_every)
-        } else {
-            settings.renew_every
-        })
-    }
-}
-
-fn send(key: JobKey, message: ToCoordinator, out: &mut Vec<Effect>) {
-    out.push(Effect::Send { to: key.submitter, message: Message::ToCoordinator(key.job, message) });
-}
-
-/// Ships answers in as many frames as their size wants.
-fn send_cells(lease: LeaseKey, held: &Lease, cells: BTreeSet<CellId>, out: &mut Vec<Effect>) {
-    let attempt = lease.attempt;
-    let mut outputs = Vec::new();
-    let mut bytes = 0;
-    for output in cells.iter().filter_map(|cell| held.unacknowledged.get(cell)) {
-        let size = frame_size(output);
-        if !outputs.is_empty()
-            && (bytes + size > limits::INLINE_FRAME_BYTES || outputs.len() >= MAX_CELLS_IN_FRAME)
-        {
-            let outputs = std::mem::take(&mut outputs);
-            send(lease.key, ToCoordinator::Cells { attempt, outputs }, out);
-            bytes = 0;
-        }
-        bytes += size;
-        outputs.push(output.clone());
-    }
-    if !outputs.is_empty() {
-        send(lease.key, ToCoordinator::Cells { attempt, outputs }, out);
-    }
-}
-
-/// The inputs that any of its steps needs.
-fn needs(recipe: &Recipe) -> Needs {
-    let mut names = BTreeSet::new();
-    for step in &recipe.steps {
-        let Needs::Only(some) = &step.inputs else { return Needs::All };
-        names.extend(some.iter().cloned());
-        names.extend(step.stdin.iter().cloned());
-        if let Program::Staged(program) = &step.program {
-            names.insert(program.clone());
-        }
-    }
-    Needs::Only(names.into_iter().collect())
-}
-
-/// About what an answer takes in a frame.
-fn frame_size(output: &CellOutput) -> usize {
-    let file = |file: &outlast_gridlet::OutFile| {
-        let content = match &file.content {
-            Content::Inline(bytes) => bytes.len(),
-            Content::Blob { .. } => 48,
-        };
-        file.name.len() + content + 16
-    };
-    16 + output.files.iter().map(file).sum::<usize>()
-}
-
-/// Whether a recipe stays inside its folder and its bounds.
-fn validate(recipe: &Recipe) -> Result<(), String> {
-    let mut cells = BTreeSet::new();
-    if recipe.steps.is_empty() || recipe.steps.len() > limits::GRIDLET_CELLS {
-        return Err(format!(
-            "{} steps, expected 1 to {}",
-            recipe.steps.len(),
-            limits::GRIDLET_CELLS
-        ));
-    }
-    let inner = |path: &String| {
-        if is_inner_path(path) {
-            Ok(())
-        } else {
-            Err(format!("path {path:?} leaves the job's folder"))
-        }
-    };
-    for step in &recipe.steps {
-        if let Program::Staged(path) = &step.program {
-            inner(path)?;
-        }
-        if let Program::Installed(name) = &step.program
-            && (name.is_empty() || name.contains('\0'))
-        {
-            return Err(format!("program {name:?} is no name"));
-        }
-        step.stdin.iter().try_for_each(inner)?;
-        if let Needs::Only(names) = &step.inputs {
-            names.iter().try_for_each(inner)?;
-        }
-        step.folders.iter().try_for_each(inner)?;
-        if step.harvest.is_empty() {
-            return Err("a step that answers no cell".to_owned());
-        }
-        for harvest in &step.harvest {
-            if !cells.insert(harvest.cell) || cells.len() > limits::GRIDLET_CELLS {
-                return Err(format!("cell {} twice, or too many cells", harvest.cell));
-            }
-            for collect in &harvest.collect {
-                match collect {
-                    Collect::File { path, name, .. } => inner(path).and(inner(name))?,
-                    Collect::Stdout(name) | Collect::Stderr(name) => inner(name)?,
-                    Collect::Tile { path, .. } => inner(path)?,
-                    Collect::Created { .. } => {}
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
