@@ -8,6 +8,7 @@ mod machine;
 mod parts;
 mod soak;
 mod staging;
+mod verification;
 
 use crate::Failure;
 
@@ -24,6 +25,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "grid", about: grid::ABOUT, run: grid::main },
     Bench { name: "soak", about: soak::ABOUT, run: soak::main },
     Bench { name: "staging", about: staging::ABOUT, run: staging::main },
+    Bench { name: "verification", about: verification::ABOUT, run: verification::main },
 ];
 
 /// Runs the benchmark that the first argument names.

@@ -61,6 +61,7 @@ pub enum Scheme {
 
 /// A population, its work, and a scheme.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Scenario {
     /// Who computes, liars included.
     pub participants: u32,
