@@ -80,8 +80,10 @@ struct Frame {
 /// What a stream decodes to.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Stream {
-    /// Seconds of a tick.
+    /// Seconds of a tick: of sound, a sample.
     tick_s: f64,
+    /// How long its frames last together.
+    ticks: u64,
     /// `video`, `audio`, `subtitle`.
     kind: String,
     /// Size, rate and layout, as ffmpeg writes them.
@@ -108,11 +110,8 @@ impl Frames {
         b: &OutFile,
         blobs: &dyn Blobs,
     ) -> Result<Agreement, CompareError> {
-        // ffmpeg looks at endings; the rest of a name that a stranger chose is none of its business.
-        let mut end = extension(&a.name);
-        end.retain(|c| c.is_ascii_alphanumeric());
-        let file =
-            |folder: &str, file: &OutFile| (format!("{folder}/media.{end}"), file.content.clone());
+        // Without the name that a stranger chose: what it is, the content says.
+        let file = |folder: &str, file: &OutFile| (format!("{folder}/media"), file.content.clone());
         let files = [file("a", a), file("b", b)];
         let (Some(first), Some(second)) = (streams(&files[0], blobs)?, streams(&files[1], blobs)?)
         else {
@@ -137,7 +136,7 @@ impl Frames {
             let Some(frame) = x.frames.iter().zip(&y.frames).position(changed) else { continue };
             let found = match (x.kind.as_str(), self.psnr, self.sound) {
                 ("video", Some(least), _) => pictures(index, x.frames.len(), least, &files, blobs)?,
-                ("audio", _, Some(most)) => sound(index, most, &files, blobs)?,
+                ("audio", _, Some(most)) => sound(index, x.ticks, most, &files, blobs)?,
                 _ => Err(format!("frame {frame} is another one")),
             };
             if let Err(why) = found {
@@ -241,8 +240,10 @@ fn streams(
         let fields: Vec<&str> = line.split(',').map(str::trim).collect();
         let stream = fields.first().and_then(|field| field.parse::<usize>().ok());
         let stream = stream.and_then(|number| streams.get_mut(number)).ok_or_else(unexpected)?;
-        let [_, _, pts, _, size, hash] = fields[..] else { return Err(unexpected()) };
+        let [_, _, pts, duration, size, hash] = fields[..] else { return Err(unexpected()) };
         let ticks: i64 = pts.parse().map_err(|_| unexpected())?;
+        let duration: u64 = duration.parse().map_err(|_| unexpected())?;
+        stream.ticks = stream.ticks.saturating_add(duration);
         let bytes = size.parse().map_err(|_| unexpected())?;
         let hash = u128::from_str_radix(hash, 16).map_err(|_| unexpected())?;
         let time_s = ticks as f64 * stream.tick_s;
@@ -328,15 +329,20 @@ fn pictures(
 /// Whether no sample of a stream differs by more than this.
 fn sound(
     index: usize,
+    samples: u64,
     most: f64,
     files: &[(String, Content)],
     blobs: &dyn Blobs,
 ) -> Result<Result<(), String>, CompareError> {
-    // The difference of the two, and its extremes so far after each frame.
+    // The difference of the two, and its extremes so far after each frame. `amix` takes no negative weights,
+    // and loses the end of what isn't cut alike.
+    let regular = format!("asetnsamples=n={SOUND_FRAME}:p=0,asetpts=N/SR/TB");
     let filter = format!(
-        "[0:a:{index}]aformat=sample_fmts=dbl[x];[1:a:{index}]aformat=sample_fmts=dbl[y];\
-         [x][y]amix=inputs=2:weights=1 -1:normalize=0,\
-         astats=metadata=1:reset=0:measure_perchannel=none:measure_overall=Min_level+Max_level,\
+        "[0:a:{index}]aformat=sample_fmts=dbl,{regular}[x];\
+         [1:a:{index}]aformat=sample_fmts=dbl,aeval=-val(ch):c=same,{regular}[y];\
+         [x][y]amix=inputs=2:normalize=0,\
+         astats=metadata=1:reset=0:measure_perchannel=none:\
+         measure_overall=Min_level+Max_level+Number_of_samples,\
          ametadata=mode=print:file=-"
     );
     let rest = ["-filter_complex", &filter, "-f", "null", "-"];
@@ -348,10 +354,10 @@ fn sound(
         let line = text.lines().rev().find_map(|line| line.strip_prefix(key));
         line.and_then(|value| value.strip_prefix('=')?.trim().parse::<f64>().ok())
     };
-    let (Some(low), Some(high)) =
-        (last("lavfi.astats.Overall.Min_level"), last("lavfi.astats.Overall.Max_level"))
-    else {
-        let found = text.chars().take(200).collect();
+    let [low, high, count] = ["Min_level", "Max_level", "Number_of_samples"]
+        .map(|key| last(&format!("lavfi.astats.Overall.{key}")));
+    let (Some(low), Some(high), true) = (low, high, count == Some(samples as f64)) else {
+        let found = format!("the extremes of {count:?} samples, expected {samples}");
         return Err(CompareError::Output { program: PROGRAM.to_owned(), found });
     };
     let found = low.abs().max(high.abs());

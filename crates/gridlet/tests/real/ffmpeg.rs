@@ -1,24 +1,13 @@
 //! What the grid would do, with the real ffmpeg and a worker of a few lines: the joined film has to have the
 //! pictures, times and sound of the one that ffmpeg makes here.
 
-// A test fails by panicking, and says on standard error why it was skipped.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
-
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use outlast_gridlet::apps::registry;
-use outlast_gridlet::{
-    ApplicationManager, Blobs, CellOutput, Collect, CommandLine, Content, Needs, OutFile, Placed,
-    Program, Ran, Results, Sink, SourceFiles, SplitHint, Step, Tool,
-};
-use outlast_types::{CellId, Hash};
-use tempfile::TempDir;
+use outlast_gridlet::CommandLine;
+use outlast_types::CellId;
+
+use crate::grid::{Grid, there, words};
 
 /// Twelve seconds of numbered pictures, and a tone.
 const FILM: &str = "-f lavfi -i testsrc2=s=160x90:r=25:d=12";
@@ -28,200 +17,21 @@ const TONE: &str = "-f lavfi -i sine=f=440:d=12";
 const LOSSLESS: &str = "-c:v libx264 -qp 0 -preset ultrafast -c:a aac";
 
 fn ffmpeg() -> bool {
-    let there = |program: &str| Command::new(program).arg("-version").output().is_ok();
-    let there = there("ffmpeg") && there("ffprobe");
-    if !there {
-        eprintln!("SKIPPED: ffmpeg is not installed");
-    }
-    there
-}
-
-/// The submitter's folder, the workers' and what is accepted.
-struct Grid {
-    root: TempDir,
-    accepted: BTreeMap<CellId, CellOutput>,
-    blobs: RefCell<BTreeMap<Hash, Vec<u8>>>,
-}
-
-fn run_in(folder: &Path, tool: &Tool) -> io::Result<Ran> {
-    let output = Command::new(&tool.program).args(&tool.args).current_dir(folder).output()?;
-    Ok(Ran {
-        exit: output.status.code().unwrap(),
-        stdout: output.stdout,
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
-}
-
-impl SourceFiles for Grid {
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.home().join(path))
-    }
-
-    fn is_file(&self, path: &str) -> bool {
-        self.home().join(path).is_file()
-    }
-
-    fn list(&self, _: &str) -> io::Result<Option<Vec<String>>> {
-        Ok(None)
-    }
-
-    fn has_program(&self, _: &str) -> bool {
-        true
-    }
-
-    fn run(&self, tool: &Tool) -> io::Result<Ran> {
-        run_in(&self.home(), tool)
-    }
-
-    fn scratch(&self) -> io::Result<String> {
-        let path = self.root.path().join("scratch");
-        fs::create_dir_all(&path)?;
-        Ok(path.to_str().unwrap().to_owned())
-    }
-}
-
-impl Blobs for Grid {
-    fn read(&self, hash: &Hash) -> io::Result<Vec<u8>> {
-        self.blobs.borrow().get(hash).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-impl Results for Grid {
-    fn output(&self, cell: CellId) -> io::Result<Option<CellOutput>> {
-        Ok(self.accepted.get(&cell).cloned())
-    }
-}
-
-struct Folder<'a>(&'a Grid);
-
-impl Sink for Folder<'_> {
-    fn write(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn place(&mut self, path: &str, content: &Content, _: bool) -> io::Result<()> {
-        fs::write(self.0.home().join(path), self.0.bytes(content)?)
-    }
-
-    fn run(
-        &mut self,
-        files: &[(String, Content)],
-        tool: &Tool,
-        outputs: &[Placed],
-    ) -> io::Result<Ran> {
-        let folder = TempDir::new_in(self.0.root.path())?;
-        for (name, content) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap())?;
-            fs::write(path, self.0.bytes(content)?)?;
-        }
-        let ran = run_in(folder.path(), tool)?.ok(&tool.program)?;
-        assert_eq!(ran.stderr, "", "{:?}", tool.args);
-        for placed in outputs {
-            fs::copy(folder.path().join(&placed.from), self.0.home().join(&placed.to))?;
-        }
-        Ok(ran)
-    }
-}
-
-fn words(text: &str) -> Vec<&str> {
-    text.split_whitespace().collect()
+    there(&["ffmpeg", "ffprobe"])
 }
 
 impl Grid {
-    fn new() -> Self {
-        let root = TempDir::new().unwrap();
-        let grid = Self { root, accepted: BTreeMap::new(), blobs: RefCell::default() };
-        fs::create_dir(grid.home()).unwrap();
-        grid
-    }
-
-    fn home(&self) -> PathBuf {
-        self.root.path().join("home")
-    }
-
-    /// Runs a program here, and returns what it printed.
-    fn local(&self, program: &str, args: &[&str]) -> String {
-        let output = Command::new(program).args(args).current_dir(self.home()).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{program} {args:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     /// Makes a file with ffmpeg.
-    fn make(&self, args: &str, name: &str) {
-        let start = ["-v", "error", "-nostdin", "-y"];
-        self.local("ffmpeg", &[&start[..], &words(args), &[name]].concat());
+    pub(crate) fn make(&self, args: &str, name: &str) {
+        let start = ["ffmpeg", "-v", "error", "-nostdin", "-y"];
+        self.local(&[&start[..], &words(args), &[name]].concat());
     }
 
-    /// A command of the user's, as an argument list.
-    fn command(&self, input: &str, options: &[&str], output: &str) -> CommandLine {
+    /// A command of the user's.
+    fn film(&self, input: &str, options: &[&str], output: &str) -> CommandLine {
         let argv = [&["ffmpeg", "-i", input], options, &[output]].concat();
         let argv = argv.into_iter().map(str::to_owned).collect();
         CommandLine { argv, ..CommandLine::default() }
-    }
-
-    fn open(&self, command: &CommandLine, gridlets: u32) -> Arc<dyn ApplicationManager> {
-        let registry = registry();
-        let application = registry.choose(None, command).unwrap();
-        let hint = SplitHint { slots: 1, gridlets: Some(gridlets) };
-        let manager = application.open(command, self, hint).unwrap();
-        // Whatever a manager does, it does so after a restart.
-        let restored = registry.get(manager.restorer()).unwrap().restore(&manager.state()).unwrap();
-        assert_eq!(restored.state(), manager.state());
-        restored
-    }
-
-    /// Runs a step in a folder of its own, as a worker does.
-    fn run_step(&self, manager: &dyn ApplicationManager, step: &Step) -> Vec<CellOutput> {
-        let folder = TempDir::new_in(self.root.path()).unwrap();
-        let folder = folder.path();
-        let needed = |name: &String| match &step.inputs {
-            Needs::All => true,
-            Needs::Only(names) => names.contains(name),
-        };
-        for input in manager.inputs().iter().filter(|input| needed(&input.name)) {
-            let path = folder.join(&input.name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let source = fs::canonicalize(self.home().join(&input.source)).unwrap();
-            std::os::unix::fs::symlink(source, path).unwrap();
-        }
-        let Program::Installed(program) = &step.program else { panic!("{step:?}") };
-        let tool = Tool { program: program.clone(), args: step.args.clone(), timeout_s: 0 };
-        let ran = run_in(folder, &tool).unwrap();
-        assert_eq!(ran.exit, 0, "{:?}\n{}", step.args, ran.stderr);
-        let file = |collect: &Collect| {
-            let (path, name) = match collect {
-                Collect::File { path, name, .. } => (path, name),
-                other => panic!("{other:?}"),
-            };
-            let bytes = fs::read(folder.join(path)).unwrap();
-            let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
-            self.blobs.borrow_mut().insert(hash, bytes);
-            let content = Content::Blob { hash, length };
-            OutFile { name: name.clone(), executable: false, content }
-        };
-        let answer = |harvest: &outlast_gridlet::Harvest| CellOutput {
-            cell: harvest.cell,
-            exit: 0,
-            files: harvest.collect.iter().map(file).collect(),
-        };
-        step.harvest.iter().map(answer).collect()
-    }
-
-    /// Does all of a job.
-    fn run_job(&mut self, manager: &dyn ApplicationManager) {
-        self.accepted.clear();
-        for gridlet in manager.gridlets() {
-            let cells: Vec<CellId> = manager.grid().cells_in(&gridlet.cells).collect();
-            for step in manager.recipe(gridlet, &cells).steps {
-                for output in self.run_step(manager, &step) {
-                    manager.check(&output, self).unwrap();
-                    self.accepted.insert(output.cell, output);
-                }
-            }
-        }
-        manager.merge(self, &mut Folder(self)).unwrap();
     }
 
     /// Times in seconds and hashes of the pictures of a film, which has to play without a complaint.
@@ -248,25 +58,23 @@ impl Grid {
 
     /// The sound of each stream, decoded, as a hash; and its start.
     fn sound(&self, film: &str) -> Vec<String> {
-        let starts = self.local(
+        let starts = self.local(&[
             "ffprobe",
-            &[
-                "-v",
-                "error",
-                "-select_streams",
-                "a",
-                "-show_entries",
-                "stream=start_time",
-                "-of",
-                "csv=p=0",
-                film,
-            ],
-        );
+            "-v",
+            "error",
+            "-select_streams",
+            "a",
+            "-show_entries",
+            "stream=start_time",
+            "-of",
+            "csv=p=0",
+            film,
+        ]);
         let starts: Vec<String> = starts.lines().map(str::to_owned).collect();
         let hash = |(k, start): (usize, &String)| {
             let map = format!("0:a:{k}");
             let hash =
-                self.local("ffmpeg", &["-v", "error", "-i", film, "-map", &map, "-f", "md5", "-"]);
+                self.local(&["ffmpeg", "-v", "error", "-i", film, "-map", &map, "-f", "md5", "-"]);
             format!("{start} {hash}")
         };
         starts.iter().enumerate().map(hash).collect()
@@ -275,19 +83,27 @@ impl Grid {
     fn streams(&self, film: &str) -> String {
         let entries = "stream=codec_name,width,height,r_frame_rate:stream_tags=language:\
                        format_tags=title:chapter=start_time,end_time:chapter_tags=title";
-        self.local("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "compact", film])
+        self.local(&["ffprobe", "-v", "error", "-show_entries", entries, "-of", "compact", film])
     }
 
     /// Encodes on the grid and here, and compares. Returns the number of parts.
-    fn compare(&mut self, input: &str, options: &str, ext: &str, gridlets: u32) -> usize {
+    fn encode_and_compare(
+        &mut self,
+        input: &str,
+        options: &str,
+        ext: &str,
+        gridlets: u32,
+    ) -> usize {
         let output = format!("joined.{ext}");
-        let manager = self.open(&self.command(input, &words(options), &output), gridlets);
+        let manager =
+            self.open("ffmpeg", &self.film(input, &words(options), &output), gridlets).unwrap();
         assert_eq!(manager.app(), "ffmpeg", "{:?}", manager.notes());
-        self.run_job(manager.as_ref());
+        self.work_all(manager.as_ref(), |_, _, _| {});
+        manager.merge(self, &mut self.folder("home")).unwrap();
         let local = format!("local.{ext}");
-        let start = ["-v", "error", "-nostdin", "-y", "-i", input];
+        let start = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", input];
         let threads = ["-threads", "1"];
-        self.local("ffmpeg", &[&start[..], &words(options), &threads, &[&local]].concat());
+        self.local(&[&start[..], &words(options), &threads, &[&local]].concat());
         let (here, there) = (self.pictures(&local), self.pictures(&output));
         assert_eq!(there.len(), here.len(), "pictures");
         for (k, (here, there)) in here.iter().zip(&there).enumerate() {
@@ -301,7 +117,7 @@ impl Grid {
 
     /// Why a command isn't split.
     fn whole(&self, input: &str, options: &str, output: &str) -> String {
-        let manager = self.open(&self.command(input, &words(options), output), 4);
+        let manager = self.open("ffmpeg", &self.film(input, &words(options), output), 4).unwrap();
         assert_eq!(manager.app(), "command");
         assert_eq!(manager.gridlets().len(), 1);
         manager.notes().join("; ")
@@ -315,7 +131,7 @@ macro_rules! compares {
             if ffmpeg() {
                 let mut grid = Grid::new();
                 grid.make(&$make.replace("FILM", FILM).replace("TONE", TONE), $input);
-                assert_eq!(grid.compare($input, LOSSLESS, $ext, 4), $cells);
+                assert_eq!(grid.encode_and_compare($input, LOSSLESS, $ext, 4), $cells);
             }
         }
     )*};
@@ -350,7 +166,7 @@ fn options_of_the_user_reach_the_right_command() {
     let options = format!(
         "{LOSSLESS} -b:a 64k -vf scale=80:-2,eq=contrast=1.2 -movflags +faststart -map 0:v -map 0:a"
     );
-    assert_eq!(grid.compare(name, &options, "mp4", 3), 4);
+    assert_eq!(grid.encode_and_compare(name, &options, "mp4", 3), 4);
     let bytes = fs::read(grid.home().join("joined.mp4")).unwrap();
     let at = |tag: &[u8]| bytes.windows(4).position(|word| word == tag).unwrap();
     assert!(at(b"moov") < at(b"mdat"), "it starts fast");
@@ -374,9 +190,9 @@ fn subtitles_chapters_and_the_title_come_along() {
     );
     grid.make(&film, "a.mkv");
     for ext in ["mp4", "mkv"] {
-        assert_eq!(grid.compare("a.mkv", LOSSLESS, ext, 2), 3);
+        assert_eq!(grid.encode_and_compare("a.mkv", LOSSLESS, ext, 2), 3);
     }
-    let texts = |name| grid.local("ffmpeg", &["-v", "error", "-i", name, "-f", "srt", "-"]);
+    let texts = |name| grid.local(&["ffmpeg", "-v", "error", "-i", name, "-f", "srt", "-"]);
     assert!(texts("local.mkv").contains("first"));
     assert_eq!(texts("joined.mkv"), texts("local.mkv"));
 }
@@ -390,7 +206,7 @@ fn pictures_that_players_turn_are_turned() {
     grid.make(&format!("{FILM} -c:v libx264 -g 50"), "flat.mp4");
     for degrees in ["90", "180", "270"] {
         grid.make(&format!("-i flat.mp4 -c copy -metadata:s:v rotate={degrees}"), "turned.mp4");
-        assert_eq!(grid.compare("turned.mp4", LOSSLESS, "mp4", 2), 2);
+        assert_eq!(grid.encode_and_compare("turned.mp4", LOSSLESS, "mp4", 2), 2);
     }
 }
 
@@ -406,12 +222,13 @@ fn the_same_part_gives_the_same_bytes_whatever_encodes_it() {
         "-c:v libx265 -preset ultrafast",
         "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -row-mt 1 -c:a libopus",
     ] {
-        let manager = grid.open(&grid.command("a.mp4", &words(options), "b.mkv"), 2);
+        let manager =
+            grid.open("ffmpeg", &grid.film("a.mp4", &words(options), "b.mkv"), 2).unwrap();
         for gridlet in manager.gridlets() {
             let cells: Vec<CellId> = manager.grid().cells_in(&gridlet.cells).collect();
             for step in manager.recipe(gridlet, &cells).steps {
-                let once = grid.run_step(manager.as_ref(), &step);
-                let twice = grid.run_step(manager.as_ref(), &step);
+                let once = grid.work(manager.as_ref(), &step);
+                let twice = grid.work(manager.as_ref(), &step);
                 assert!(manager.agree(&once[0], &twice[0], &grid).unwrap(), "{:?}", step.args);
             }
         }
@@ -475,9 +292,9 @@ fn what_cannot_be_cut_runs_as_a_whole_and_says_why() {
         let notes = grid.whole(input, options, output);
         assert!(notes.contains(why), "{input} {options} {output}: {notes}");
     }
-    let mut before = grid.command("a.mp4", &[], "b.mp4");
+    let mut before = grid.film("a.mp4", &[], "b.mp4");
     before.argv.splice(1..1, ["-c:v", "h264"].map(str::to_owned));
-    let manager = grid.open(&before, 4);
+    let manager = grid.open("ffmpeg", &before, 4).unwrap();
     assert!(manager.notes()[0].contains("`-c:v` comes before `-i`"), "{:?}", manager.notes());
 }
 
@@ -490,5 +307,5 @@ fn uneven_times_are_kept_if_the_user_says_so() {
     let uneven = "-vf select='not(mod(n,3))+lt(mod(n,50),20)' -fps_mode vfr -c:v libx264 -g 40";
     grid.make(&format!("{FILM} {TONE} {uneven} -c:a aac"), "a.mp4");
     let options = format!("{LOSSLESS} -fps_mode vfr");
-    assert_eq!(grid.compare("a.mp4", &options, "mp4", 3), 4);
+    assert_eq!(grid.encode_and_compare("a.mp4", &options, "mp4", 3), 4);
 }
