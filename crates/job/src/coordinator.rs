@@ -625,6 +625,8 @@ impl Coordinator {
                     let base = self.layout.base_of(*cell);
                     self.gridlets_done += u32::from(self.remaining[base.index()] == 0);
                     self.samples.remove(cell);
+                    // Its answers are forgotten as soon as one is accepted: it can't be opened again.
+                    self.verifier.seal(*cell);
                     if let Some(cx) = cx.as_deref_mut() {
                         let job = self.spec.id;
                         cx.out.push(Effect::Accepted { job, cell: *cell, class: *class });
@@ -650,6 +652,8 @@ impl Coordinator {
                     }
                     self.requeue(base);
                 }
+                // For the ledger only.
+                Verdict::Passed { .. } | Verdict::Together { .. } => {}
                 Verdict::Hopeless { cell } => {
                     let gridlet = self.layout.base_of(*cell);
                     self.hopeless.insert(gridlet);
@@ -658,7 +662,13 @@ impl Coordinator {
                 }
             }
             if let Some(cx) = cx.as_deref_mut()
-                && matches!(verdict, Verdict::Right { .. } | Verdict::Wrong { .. })
+                && matches!(
+                    verdict,
+                    Verdict::Right { .. }
+                        | Verdict::Wrong { .. }
+                        | Verdict::Passed { .. }
+                        | Verdict::Together { .. }
+                )
             {
                 cx.evidence.push(verdict);
             }

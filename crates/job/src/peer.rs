@@ -10,7 +10,7 @@ use std::sync::Arc;
 use outlast_broker::Policy as Placement;
 use outlast_overlay::{Card, Membership};
 use outlast_types::{Ad, JobId, NodeId, Time, limits};
-use outlast_verify::{Change, Ledger, Proof, Verdict};
+use outlast_verify::{Change, Ledger, Verdict};
 
 use crate::coordinator::{Context, Coordinator, JobSpec};
 use crate::wire::{Message, ToCoordinator, ToWorker};
@@ -454,30 +454,18 @@ impl Peer {
     }
 
     fn learn(&mut self, now: Time, evidence: &[Verdict], out: &mut Vec<Effect>) {
-        // One entry for each worker and occasion, not for each cell: a gridlet of a hundred wrong cells is one
-        // wrong answer, and says no more about its worker than one of a single cell.
-        let mut occasions: BTreeMap<NodeId, Option<Proof>> = BTreeMap::new();
-        for verdict in evidence {
-            match verdict {
-                Verdict::Right { worker, .. } => {
-                    occasions.entry(*worker).or_default();
-                }
-                Verdict::Wrong { worker, proof, .. } => {
-                    let worst = occasions.entry(*worker).or_default();
-                    *worst = (*worst).max(Some(*proof));
-                }
-                _ => {}
-            }
-        }
-        occasions.remove(&self.me);
-        self.ledger_dirty |= !occasions.is_empty();
-        let mut liars = Vec::new();
-        for (worker, proof) in occasions {
-            let right = u64::from(proof.is_none());
-            if let Some(Change::Blacklisted(node)) = self.ledger.record_many(worker, right, proof) {
-                liars.push(node);
-            }
-        }
+        let said = |verdict: &&Verdict| {
+            matches!(
+                verdict,
+                Verdict::Right { worker, .. }
+                    | Verdict::Wrong { worker, .. }
+                    | Verdict::Passed { worker, .. } if *worker != self.me
+            )
+        };
+        self.ledger_dirty |= evidence.iter().any(|verdict| said(&verdict));
+        let changes = self.ledger.learn(evidence, &self.me);
+        let liars: Vec<NodeId> =
+            changes.into_iter().map(|Change::Blacklisted(node)| node).collect();
         for liar in liars {
             self.save_ledger(now, out);
             self.for_active_jobs(now, out, |job, cx| job.strike(cx, liar));

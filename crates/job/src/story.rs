@@ -246,6 +246,7 @@ impl Teller {
                 }
                 Verdict::SampleWanted { cell, .. } => sample.push(cell),
                 Verdict::Hopeless { cell } => hopeless.push(cell),
+                Verdict::Passed { .. } | Verdict::Together { .. } => {}
             }
         }
         for ((class, how), cells) in accepted {

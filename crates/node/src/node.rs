@@ -413,7 +413,10 @@ async fn keep_trusting(shared: Arc<Shared>, mut done: watch::Receiver<bool>) {
 fn read_ledger(shared: &Shared) -> anyhow::Result<Ledger> {
     let journal = shared.journal.read().unwrap_or_else(PoisonError::into_inner);
     let Some(bytes) = journal.meta("ledger")? else { return Ok(Ledger::new()) };
-    wire::decode(&bytes, limits::FRAME_BYTES).context("reading the ledger of credibility")
+    let first_form = || wire::decode(&bytes, limits::FRAME_BYTES).map(Ledger::from_first_form);
+    wire::decode(&bytes, limits::FRAME_BYTES)
+        .or_else(|error| first_form().map_err(|_| error))
+        .context("reading the ledger of credibility")
 }
 
 /// Jobs of earlier lives: the active ones go on.

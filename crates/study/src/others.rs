@@ -13,7 +13,7 @@
 //! They know whole gridlets. None of this is used in the grid.
 
 use outlast_types::CellId;
-use outlast_verify::{Class, How, Proof, Verdict};
+use outlast_verify::{Basis, Class, How, Proof, Verdict};
 
 use crate::engine::{Engine, Occasion, Quiz, Who};
 use crate::layout::Layout;
@@ -94,7 +94,7 @@ impl Others {
             let record = &mut self.records[part.who.number as usize];
             let worker = part.who.id;
             if part.class == Some(class) {
-                out.push(Verdict::Right { worker, cell });
+                out.push(Verdict::Right { worker, cell, basis: Basis::Agreed });
                 record.valid += u32::from(replicated);
                 if matches!(self.scheme, Scheme::SpotCheck { .. }) {
                     record.accepted.push(point);

@@ -335,6 +335,7 @@ impl<'a, E: Engine> World<'a, E> {
             Verdict::SampleWanted { cell, .. } => self.sample(cell.0),
             Verdict::Hopeless { cell } => self.own_answer(cell.0),
             Verdict::Retracted { cell, .. } => self.reopened.push(cell.0),
+            Verdict::Passed { .. } | Verdict::Together { .. } => {}
         }
     }
 

@@ -1,46 +1,84 @@
 //! Who was right so far, across jobs.
 //!
-//! Credibility after Sarmenta ("Sabotage-tolerance mechanisms for volunteer computing systems",
-//! 2002, section 5): a worker of a grid where a share `f` lies, that passed `k` checks, is right
-//! with probability `1 - f / k`. Here every accepted answer is a check. To it comes a price for
-//! wrong answers that is never forgiven:
+//! **Credence.** How likely a node's next answer is right, from what it passed (see
+//! [`credibility`](crate::credibility)): with `n` checks passed in a population where a share `f` lies,
 //!
 //! ```text
-//!   credibility = 1 - f * (1 + price) / max(k, 1)     price = 20 * outvoted + 400 * proven
+//!   odds of a lie = f / (1 - f) * max_s s (1 - s)^n * (1 + price)
+//!   n = quizzes + answers that a trusted node gave too + 1/2 samples + (1 - f)/2 agreements
+//!   price = 20 * outvoted + 400 * proven
 //! ```
 //!
-//! A worker at the edge of the blacklist (one outvoted answer in twenty) so never gets above a
-//! newcomer, whatever it does in between. Schemes that start again after a success accept about
-//! 0.45 f wrong results from a liar that behaves now and then.
+//! An agreement is the weaker evidence: with probability `f` it was another liar who agreed. What was
+//! accepted on the node's own word is none. A price is never forgiven: a worker at the edge of the blacklist (one
+//! outvoted answer in twenty) stays about a newcomer, whatever it does in between. Schemes that start
+//! again after a success accept about 0.45 f wrong results from a liar that behaves now and then.
+//! Evidence of both kinds loses half of its weight in [`HALF_LIFE_DAYS`], and no single event wipes it.
 //!
-//! **Blacklist.** One answer proven wrong, by a sample or by the submitter's own answer, is
+//! **Prior.** `f` is learned: a Beta prior of [`ASSUMED_LIARS`], worth ten nodes, plus the liars that were
+//! found, against those who passed [`CLEARED_CHECKS`]. A newcomer starts there, so a new identity gains nothing:
+//! it believes less and is checked more than any identity that is not on the blacklist.
+//!
+//! **Checks.** [`Ledger::check_rate`] spreads the `n*` checks that make one answer believable (at the
+//! policy's `max_error`) evenly over the first [`HORIZON`] answers, and falls with `1 / answers` after
+//! them. Whenever a liar chooses to lie `j` times, it survives them with probability `(1 - q)^j`, so it
+//! gets at most `1 / (e q)` of them through, a share of `1 / (e n*) = max_error (1 - f) / f` of its answers; what
+//! it got through before it was found is retracted. Before the first answers the rate is
+//! `1 / (1 + answers)` if that is more: most liars don't wait, and every gridlet given to one is lost. It is
+//! never less than the policy's rate, and decided by lot at each gridlet.
+//!
+//! **Blacklist.** One answer proven wrong, by a sample, a quiz or a trusted node's own answer, is
 //! enough: nothing but the submitter speaks there. To be outvoted proves nothing, since an honest
 //! node can be outvoted by colluders; it takes more than two, and more than 5 % of the answers:
 //! who is that often alone is no use, whoever is right.
 //!
-//! What it does not do: tell votes apart by credibility (the verifier counts heads), or share
-//! histories between nodes, which would let liars slander.
+//! **Collusion.** Who gave the same wrong answer as whom is counted ([`Verdict::Together`]); those to whom that
+//! happened more than once are [`Ledger::suspects`], and have one voice in a job
+//! ([`Verifier::set_clique`](crate::Verifier::set_clique)). A common fault, an old version of the program for
+//! instance, looks the same, and is as little independent.
+//!
+//! What it does not do: share histories between nodes, which would let liars slander. The encoding is canonical
+//! (sorted by node), so that its observer can sign it.
 
-use std::collections::BTreeMap;
+mod pairs;
+mod saved;
 
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::FixedState;
 use outlast_types::NodeId;
 use serde::{Deserialize, Serialize};
 
-use crate::{Proof, Verdict};
+use crate::credibility::{checks_wanted, credence, escape, odds};
+use crate::verifier::{ASSUMED_LIARS, SAMPLE_POWER};
+use crate::{Basis, Decision, Policy, Proof, Verdict};
+use pairs::Pairs;
 
 /// Histories kept. Four times the nodes that a node knows at a time (`limits::MEMBERS`), so that
 /// those who leave and come back are known; under a megabyte.
 pub const LEDGER_NODES: usize = 4096;
 
-/// Sarmenta's `f`: the share of liars a grid is assumed to have. The worst that the design's
-/// figures are given for; the price of pessimism is only that newcomers wait longer for trust.
-const ASSUMED_LIARS: f64 = 0.35;
+/// Nodes that the assumed share of liars is worth: after as many the grid's own count for half.
+const PRIOR_NODES: f64 = 10.0;
 
-/// What an outvoted answer costs, in right ones: at [`MAX_OUTVOTED_PERCENT`], all of them.
-const OUTVOTED_PRICE: f64 = 20.0;
+/// Checks after which a node counts as honest for the prior: one that lies in a quarter of its answers is
+/// found in them with 94 %. Whoever lies seldom is found later, and counted then.
+const CLEARED_CHECKS: f32 = 10.0;
+
+/// The prior's upper end: of a majority of liars no vote says anything.
+const MOST_LIARS: f64 = 0.49;
+
+/// Answers over which the checks of a newcomer are spread.
+const HORIZON: f64 = 200.0;
+
+/// In so many days evidence loses half of its weight: machines change owners, disks age.
+const HALF_LIFE_DAYS: f64 = 180.0;
+
+/// What an outvoted answer costs: at [`MAX_OUTVOTED_PERCENT`], all that the right ones were worth.
+const OUTVOTED_PRICE: f32 = 20.0;
 
 /// What a proven lie costs, should its author be pardoned: twenty suspicions.
-const PROVEN_PRICE: f64 = 400.0;
+const PROVEN_PRICE: f32 = 400.0;
 
 /// Credibility of a node that is not blacklisted never falls below: at zero it would get no work
 /// and could not recover, and the blacklist is there for those who must not.
@@ -52,17 +90,29 @@ const FREE_OUTVOTED: u64 = 2;
 /// Share of outvoted answers that is tolerated.
 const MAX_OUTVOTED_PERCENT: u64 = 5;
 
-/// What is known of a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of a node. Counted are gridlets, if verdicts are recorded by [`Ledger::learn`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// Answers that were accepted.
     pub right: u64,
+    /// Of these, those that others agreed with.
+    pub agreed: u64,
+    /// Answers that a sample agreed with.
+    pub samples: u64,
+    /// Quizzes that it passed.
+    pub quizzes: u64,
+    /// Answers that a trusted node gave too.
+    pub trusted: u64,
     /// Answers against which others agreed.
     pub outvoted: u64,
-    /// Answers proven wrong, by a sample or by the submitter's own answer.
+    /// Answers proven wrong, by a sample, a quiz or a trusted node's own answer.
     pub sampled_wrong: u64,
     /// It gets no work.
     pub blacklisted: bool,
+    /// Checks passed, weighted by how much they say and how long ago they were.
+    checks: f32,
+    /// What wrong answers cost, weighted by age.
+    price: f32,
 }
 
 impl History {
@@ -71,21 +121,27 @@ impl History {
         self.right.saturating_add(self.outvoted).saturating_add(self.sampled_wrong)
     }
 
-    /// How likely its next answer is right, from 0 (blacklisted) to 1.
-    pub fn credibility(&self) -> f64 {
+    /// Checks that it passed, as far as they still count.
+    pub fn checks(&self) -> f64 {
+        self.checks.into()
+    }
+
+    fn credence(&self, prior: f64) -> f64 {
         if self.blacklisted {
             return 0.0;
         }
-        let price =
-            OUTVOTED_PRICE * self.outvoted as f64 + PROVEN_PRICE * self.sampled_wrong as f64;
-        let checks = self.right.max(1) as f64;
-        (1.0 - ASSUMED_LIARS * (1.0 + price) / checks).max(LEAST_CREDIBILITY)
+        let lie = odds(prior) * escape(self.checks.into()) * (1.0 + f64::from(self.price));
+        credence(lie).max(LEAST_CREDIBILITY)
     }
 
     fn too_often_outvoted(&self) -> bool {
         let share = u128::from(self.outvoted) * 100;
         self.outvoted > FREE_OUTVOTED
             && share > u128::from(self.answers()) * u128::from(MAX_OUTVOTED_PERCENT)
+    }
+
+    fn is_cleared(&self) -> bool {
+        !self.blacklisted && self.checks >= CLEARED_CHECKS
     }
 }
 
@@ -96,10 +152,52 @@ pub enum Change {
     Blacklisted(NodeId),
 }
 
-/// The histories of nodes, across jobs. At most [`LEDGER_NODES`] of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a node is believed as far as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// What it did.
+    pub history: History,
+    /// How likely its next answer is right.
+    pub credence: f64,
+    /// What a newcomer's would be: `1 - prior`.
+    pub newcomer: f64,
+    /// Those who gave the same wrong answers, and how often.
+    pub mates: Vec<(NodeId, u32)>,
+}
+
+/// What one occasion, a gridlet for instance, says of a worker.
+#[derive(Clone, Copy, Debug, Default)]
+struct Occasion {
+    right: Option<Basis>,
+    passed: bool,
+    wrong: Option<Proof>,
+}
+
+/// The histories of nodes, across jobs. At most [`LEDGER_NODES`] of them, or as many as it was made for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "saved::Saved", into = "saved::Saved")]
 pub struct Ledger {
-    nodes: BTreeMap<NodeId, History>,
+    /// Where a node's history is. Never iterated.
+    numbers: HashMap<NodeId, u32, FixedState>,
+    nodes: Vec<(NodeId, History)>,
+    capacity: usize,
+    sample_power: f64,
+    /// Blacklisted nodes, and those who count as honest.
+    liars: u32,
+    cleared: u32,
+    pairs: Pairs,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::with_capacity(LEDGER_NODES)
+    }
+}
+
+impl PartialEq for Ledger {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter()) && self.pairs == other.pairs
+    }
 }
 
 impl Ledger {
@@ -108,15 +206,78 @@ impl Ledger {
         Self::default()
     }
 
-    /// Records a verdict on one cell's answer; other verdicts say nothing about a node.
+    /// An empty ledger for so many nodes. For populations larger than a node ever knows.
+    pub fn with_capacity(nodes: usize) -> Self {
+        Self {
+            numbers: HashMap::with_hasher(FixedState::with_seed(0)),
+            nodes: Vec::new(),
+            capacity: nodes.max(1),
+            sample_power: SAMPLE_POWER,
+            liars: 0,
+            cleared: 0,
+            pairs: Pairs::default(),
+        }
+    }
+
+    /// Share of the lies that a sample finds, as for
+    /// [`Verifier::set_sample_power`](crate::Verifier::set_sample_power).
+    pub fn set_sample_power(&mut self, power: f64) {
+        self.sample_power = power.clamp(0.0, 1.0);
+    }
+
+    /// Records what follows from one event, gridlets rather than cells: of all that the verdicts say of a worker
+    /// only the strongest counts, for a gridlet of a hundred wrong cells is one wrong answer, and says no more
+    /// about its worker than one of a single cell. Of `me`, the observer, nothing is recorded.
+    pub fn learn(&mut self, verdicts: &[Verdict], me: &NodeId) -> Vec<Change> {
+        let mut occasions: BTreeMap<NodeId, Occasion> = BTreeMap::new();
+        let mut together = BTreeMap::new();
+        for verdict in verdicts {
+            match *verdict {
+                Verdict::Right { worker, basis, .. } => {
+                    let right = &mut occasions.entry(worker).or_default().right;
+                    *right = (*right).max(Some(basis));
+                }
+                Verdict::Passed { worker, .. } => {
+                    occasions.entry(worker).or_default().passed = true;
+                }
+                Verdict::Wrong { worker, proof, .. } => {
+                    let wrong = &mut occasions.entry(worker).or_default().wrong;
+                    *wrong = (*wrong).max(Some(proof));
+                }
+                Verdict::Together { worker, other, .. } => {
+                    together.insert((worker.min(other), worker.max(other)), ());
+                }
+                _ => {}
+            }
+        }
+        occasions.remove(me);
+        for (one, other) in together.into_keys().filter(|(a, b)| a != me && b != me) {
+            self.pairs.add(one, other);
+        }
+        let recorded = occasions.into_iter();
+        recorded.filter_map(|(worker, occasion)| self.note(worker, occasion)).collect()
+    }
+
+    /// Records one verdict on one cell's answer; other verdicts say nothing about a node.
     ///
-    /// Where a gridlet has several cells, one bad gridlet would count as many bad answers, and
-    /// blacklist an honest node on one occasion: then add up the verdicts of a gridlet, and give
-    /// them to [`Ledger::record_many`].
+    /// Where a gridlet has several cells, use [`Ledger::learn`], or one bad gridlet would count as many bad
+    /// answers, and blacklist an honest node on one occasion.
     pub fn record(&mut self, verdict: &Verdict) -> Option<Change> {
+        let nothing = Occasion::default();
         match *verdict {
-            Verdict::Right { worker, .. } => self.record_many(worker, 1, None),
-            Verdict::Wrong { worker, proof, .. } => self.record_many(worker, 0, Some(proof)),
+            Verdict::Right { worker, basis, .. } => {
+                self.note(worker, Occasion { right: Some(basis), ..nothing })
+            }
+            Verdict::Passed { worker, .. } => {
+                self.note(worker, Occasion { passed: true, ..nothing })
+            }
+            Verdict::Wrong { worker, proof, .. } => {
+                self.note(worker, Occasion { wrong: Some(proof), ..nothing })
+            }
+            Verdict::Together { worker, other, .. } => {
+                self.pairs.add(worker, other);
+                None
+            }
             Verdict::Accepted { .. }
             | Verdict::Retracted { .. }
             | Verdict::SampleWanted { .. }
@@ -124,84 +285,189 @@ impl Ledger {
         }
     }
 
-    /// Records `right` right answers and at most one wrong one, with the strongest proof there is
-    /// ([`Proof`] is ordered). Count both in the same unit, gridlets or cells: the blacklist
-    /// compares them.
+    /// Records `right` answers that others agreed with, and at most one wrong one, with the strongest proof there
+    /// is ([`Proof`] is ordered).
     pub fn record_many(
         &mut self,
         worker: NodeId,
         right: u64,
         wrong: Option<Proof>,
     ) -> Option<Change> {
-        let history = self.entry(worker);
-        history.right = history.right.saturating_add(right);
-        let listed = match wrong {
-            None => false,
-            Some(Proof::Outvoted) => {
-                history.outvoted = history.outvoted.saturating_add(1);
-                history.too_often_outvoted()
-            }
-            Some(Proof::Quiz | Proof::Sample | Proof::Trusted) => {
-                history.sampled_wrong = history.sampled_wrong.saturating_add(1);
-                true
-            }
-        };
-        (listed && !std::mem::replace(&mut history.blacklisted, true))
-            .then_some(Change::Blacklisted(worker))
+        self.change(worker, |history, agreement, _| {
+            history.right = history.right.saturating_add(right);
+            history.agreed = history.agreed.saturating_add(right);
+            history.checks += agreement * right as f32;
+        });
+        self.note(worker, Occasion { wrong, ..Occasion::default() })
     }
 
-    /// How likely the node's next answer is right: 0 if blacklisted, a prior for newcomers.
+    fn note(&mut self, worker: NodeId, occasion: Occasion) -> Option<Change> {
+        let mut listed = false;
+        self.change(worker, |history, agreement, sample| {
+            let right = occasion.right.filter(|_| occasion.wrong.is_none());
+            history.right = history.right.saturating_add(u64::from(right.is_some()));
+            let (count, weight) = match right {
+                None | Some(Basis::Alone) => (&mut 0, 0.0),
+                Some(Basis::Agreed) => (&mut history.agreed, agreement),
+                Some(Basis::Quiz) => (&mut history.quizzes, 1.0),
+                Some(Basis::Trusted) => (&mut history.trusted, 1.0),
+            };
+            *count = count.saturating_add(1);
+            let passed = occasion.passed && occasion.wrong.is_none();
+            history.samples = history.samples.saturating_add(passed.into());
+            history.checks += if passed { weight.max(sample) } else { weight };
+            match occasion.wrong {
+                None => {}
+                Some(Proof::Outvoted) => {
+                    history.outvoted = history.outvoted.saturating_add(1);
+                    history.price += OUTVOTED_PRICE;
+                    listed = history.too_often_outvoted();
+                }
+                Some(Proof::Quiz | Proof::Sample | Proof::Trusted) => {
+                    history.sampled_wrong = history.sampled_wrong.saturating_add(1);
+                    history.price += PROVEN_PRICE;
+                    listed = true;
+                }
+            }
+            listed &= !history.blacklisted;
+            history.blacklisted |= listed;
+        });
+        listed.then_some(Change::Blacklisted(worker))
+    }
+
+    /// Changes a history, given what an agreement and a sample weigh, and keeps the counts for the prior.
+    fn change(&mut self, node: NodeId, act: impl FnOnce(&mut History, f32, f32)) {
+        let agreement = (1.0 - self.prior()) / 2.0;
+        let (agreement, sample) = (agreement as f32, self.sample_power as f32);
+        let at = self.entry(node);
+        let history = &mut self.nodes[at].1;
+        let before = (history.blacklisted, history.is_cleared());
+        act(history, agreement, sample);
+        let after = (history.blacklisted, history.is_cleared());
+        self.liars = self.liars - u32::from(before.0) + u32::from(after.0);
+        self.cleared = self.cleared - u32::from(before.1) + u32::from(after.1);
+    }
+
+    /// The share of liars in the population, as far as this node has seen.
+    pub fn prior(&self) -> f64 {
+        let (liars, cleared) = (f64::from(self.liars), f64::from(self.cleared));
+        let share = (ASSUMED_LIARS * PRIOR_NODES + liars) / (PRIOR_NODES + liars + cleared);
+        share.min(MOST_LIARS)
+    }
+
+    /// How likely the node's next answer is right: 0 if blacklisted, `1 - prior` for newcomers.
+    pub fn credence(&self, node: &NodeId) -> f64 {
+        self.history(node).credence(self.prior())
+    }
+
+    /// The same as [`Ledger::credence`].
     pub fn credibility(&self, node: &NodeId) -> f64 {
-        self.history(node).credibility()
+        self.credence(node)
+    }
+
+    /// Which share of the node's gridlets is to be checked under this policy: see the module.
+    pub fn check_rate(&self, node: &NodeId, policy: &Policy) -> f64 {
+        let least = f64::from(policy.sample_rate);
+        let Decision::Credibility { max_error } = policy.decision else { return least };
+        let history = self.history(node);
+        let answers = history.answers().max(history.samples) as f64;
+        let wanted = checks_wanted(self.prior(), max_error) / self.sample_power.max(0.01);
+        let spread = wanted / answers.max(HORIZON);
+        spread.max(1.0 / (1.0 + answers)).max(least).min(1.0)
+    }
+
+    /// Groups of nodes that gave the same wrong answers more than once, each sorted.
+    pub fn suspects(&self) -> Vec<Vec<NodeId>> {
+        self.pairs.groups()
+    }
+
+    /// Why the node is believed as far as it is.
+    pub fn evidence(&self, node: &NodeId) -> Evidence {
+        Evidence {
+            history: self.history(node),
+            credence: self.credence(node),
+            newcomer: 1.0 - self.prior(),
+            mates: self.pairs.of(node),
+        }
+    }
+
+    /// So many days went by: what was learned before counts less.
+    pub fn age(&mut self, days: f64) {
+        let left = (-days.max(0.0) / HALF_LIFE_DAYS).exp2() as f32;
+        for (_, history) in &mut self.nodes {
+            history.checks *= left;
+            history.price *= left;
+        }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        let count = |is: fn(&History) -> bool| {
+            self.nodes.iter().filter(|(_, history)| is(history)).count() as u32
+        };
+        self.liars = count(|history| history.blacklisted);
+        self.cleared = count(History::is_cleared);
     }
 
     /// Whether the node gets no work.
     pub fn is_blacklisted(&self, node: &NodeId) -> bool {
-        self.nodes.get(node).is_some_and(|history| history.blacklisted)
+        self.history(node).blacklisted
     }
 
     /// What is known of the node; nothing, for a newcomer.
     pub fn history(&self, node: &NodeId) -> History {
-        self.nodes.get(node).copied().unwrap_or_default()
+        self.numbers.get(node).map(|&at| self.nodes[at as usize].1).unwrap_or_default()
     }
 
     /// Blacklists a node by the user's will.
     pub fn blacklist(&mut self, node: NodeId) {
-        self.entry(node).blacklisted = true;
+        self.change(node, |history, _, _| history.blacklisted = true);
     }
 
     /// Takes a node off the blacklist. Its history stays, so that its next wrong answer lists it
     /// again.
     pub fn pardon(&mut self, node: NodeId) {
-        if let Some(history) = self.nodes.get_mut(&node) {
-            history.blacklisted = false;
+        if self.numbers.contains_key(&node) {
+            self.change(node, |history, _, _| history.blacklisted = false);
         }
     }
 
-    /// All histories, by node.
+    /// All histories, by node. Sorts them: not for hot paths.
     pub fn iter(&self) -> impl Iterator<Item = (&NodeId, &History)> {
-        self.nodes.iter()
+        let mut all: Vec<&(NodeId, History)> = self.nodes.iter().collect();
+        all.sort_unstable_by_key(|(node, _)| *node);
+        all.into_iter().map(|(node, history)| (node, history))
     }
 
-    /// The history of `node`, for which room is made.
-    fn entry(&mut self, node: NodeId) -> &mut History {
-        if !self.nodes.contains_key(&node) && self.nodes.len() >= LEDGER_NODES {
+    /// Where the history of `node` is, for which room is made.
+    fn entry(&mut self, node: NodeId) -> usize {
+        if let Some(&at) = self.numbers.get(&node) {
+            return at as usize;
+        }
+        if self.nodes.len() >= self.capacity {
             self.forget_one();
         }
-        self.nodes.entry(node).or_default()
+        self.numbers.insert(node, self.nodes.len() as u32);
+        self.nodes.push((node, History::default()));
+        self.nodes.len() - 1
     }
 
     /// Forgets who is known least: not blacklisted, no wrong answer, few answers. So newcomers
     /// made up by the thousand push out each other, and neither friends nor foes.
     fn forget_one(&mut self) {
-        let weight = |history: &History| {
+        let weight = |(node, history): &(NodeId, History)| {
             let wrong = history.outvoted > 0 || history.sampled_wrong > 0;
-            (history.blacklisted, wrong, history.answers())
+            (history.blacklisted, wrong, history.answers(), *node)
         };
-        let least = self.nodes.iter().min_by_key(|(_, history)| weight(history));
-        if let Some(node) = least.map(|(&node, _)| node) {
-            self.nodes.remove(&node);
+        let all = self.nodes.iter().enumerate();
+        let Some((at, _)) = all.min_by_key(|(_, entry)| weight(entry)) else { return };
+        let (node, history) = self.nodes.swap_remove(at);
+        self.numbers.remove(&node);
+        if let Some((moved, _)) = self.nodes.get(at) {
+            self.numbers.insert(*moved, at as u32);
         }
+        self.liars -= u32::from(history.blacklisted);
+        self.cleared -= u32::from(history.is_cleared());
     }
 }
 

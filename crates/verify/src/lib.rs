@@ -17,14 +17,15 @@
 //! What is deliberately absent: comparing answers. The caller sorts them into classes with the
 //! application's comparator; here a class is a number.
 
+pub mod credibility;
 mod ledger;
 pub mod partition;
 mod policy;
 mod verdict;
 mod verifier;
 
-pub use ledger::{Change, History, LEDGER_NODES, Ledger};
+pub use ledger::{Change, Evidence, History, LEDGER_NODES, Ledger};
 pub use partition::Partitioning;
 pub use policy::{Decision, Limits, Policy, PolicyError, Schedule};
-pub use verdict::{Class, How, Proof, Stats, Verdict};
+pub use verdict::{Basis, Class, How, Proof, Stats, Verdict};
 pub use verifier::{Load, Verifier};

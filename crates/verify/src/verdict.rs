@@ -34,6 +34,19 @@ pub enum Proof {
     Trusted,
 }
 
+/// Why an answer is held right, which says how much its author's record gains by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Basis {
+    /// Nobody else said so: it was accepted for its author's record, which it can't improve.
+    Alone,
+    /// Others agree. Evidence, not proof: they may have colluded.
+    Agreed,
+    /// The answer was known.
+    Quiz,
+    /// A trusted node's own answer is the same.
+    Trusted,
+}
+
 /// What follows from the answers and samples so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
@@ -56,14 +69,36 @@ pub enum Verdict {
         /// Whose word counts no longer.
         because: NodeId,
     },
-    /// The worker's answer was the accepted one. Once for each answer.
+    /// The worker's answer was the accepted one. Once for each answer and acceptance.
     Right {
         /// Who answered.
         worker: NodeId,
         /// Which cell.
         cell: CellId,
+        /// What speaks for it.
+        basis: Basis,
     },
-    /// The worker's answer is held wrong. Once for each answer.
+    /// A sample of the cell agrees with the worker's answer, whatever will be accepted. Once for each
+    /// answer.
+    Passed {
+        /// Who answered.
+        worker: NodeId,
+        /// Which cell.
+        cell: CellId,
+    },
+    /// Two workers gave the same answer, and it is held wrong: see
+    /// [`Ledger::suspects`](crate::Ledger::suspects).
+    Together {
+        /// The one who was found wrong now.
+        worker: NodeId,
+        /// One of those who were before.
+        other: NodeId,
+        /// Which cell.
+        cell: CellId,
+        /// What speaks against their answer.
+        proof: Proof,
+    },
+    /// The worker's answer is held wrong. Once for each answer and acceptance.
     Wrong {
         /// Who answered.
         worker: NodeId,

@@ -1,7 +1,9 @@
 //! The voting of one job (GINGER, section 3.2): which answer is accepted for each cell.
 //!
-//! **Quorum.** A cell is decided for a class with at least `quorum` counted votes of distinct
-//! workers. The submitter's own answer decides alone and overrules all votes.
+//! **Decision.** A cell is decided for a class by counted votes of distinct workers: so many
+//! ([`Decision::First`]), more than half ([`Decision::Majority`]), or so credible ones
+//! ([`Decision::Credibility`]). A trusted node's answer, the submitter's first of all, decides alone and
+//! overrules all votes. Votes of workers that are known to lie together count as one.
 //!
 //! **Sampling.** "This sample is the only trusted result, so even if a result that was accepted by
 //! the voting quorums does not match the local sample it is discarded." The cells to sample are
@@ -11,33 +13,61 @@
 //!
 //! ```text
 //!  group:  Gathering ──each cell has a vote──▶ Sampling(n) ──n samples back──▶ Done
-//!                                              votes wait                 votes decide
+//!                │                             votes wait                 votes decide
+//!                └── not chosen, at random by `sample_rate` and the voters' rates ──▲
 //! ```
 //!
 //! A refuted class can never be accepted; who voted for it loses his votes in the whole group,
 //! and may not answer there again: his other cells were not sampled, and are as little worth.
-//! One round of samples for each group is enough: what arrives later in a sampled cell is compared
-//! with the sample by the caller, who says so with the vote.
+//! What arrives later in a sampled cell is compared with the sample by the caller, who says so with the
+//! vote. Under credibility further samples are asked for where they tell most: where answers contradict
+//! each other, and, when all cells have an answer, of workers who lack a few checks to be believed.
+//!
+//! **Credibility.** The caller says how far a worker is to be believed ([`Verifier::believe`]), as often as
+//! that changes; what it answered and is not decided is looked at again, so an answer that waits is
+//! accepted when its worker's record has become good enough, without another copy. For fewest
+//! copies hand out cells that nobody has answered before those that want a second answer.
+//!
+//! **Retraction.** What was accepted stays open to doubt until it is sealed ([`Verifier::seal`]): if a
+//! worker is struck, whatever would not have been accepted without its word is open again.
+//!
+//! **Quizzes** are cells whose accepted answer was checked, given out again: see [`Verifier::quizzable`].
 //!
 //! **Demand.** Another replica is asked for only while the votes and the leases that are out can't
-//! make a quorum, if they agree ([`Schedule`] says how many at once).
+//! make a decision, if they agree ([`Schedule`] says how many at once).
 //!
 //! Cost: a call looks at one cell; a refutation and the end of a group's sampling at the group; a
-//! strike at the undecided cells. Memory: see `state`.
+//! strike and a change of belief at the cells that the worker answered. Memory: see `state`.
 //!
-//! Invariants: a cell is accepted once; a refuted class never; an answer is judged at most once.
-//! A void vote is as if not given: it is not called right or outvoted, though a sample or the
-//! submitter's own answer still proves it wrong.
+//! Invariants: between two acceptances of a cell lies a retraction; a refuted class is never accepted; an
+//! answer is judged at most once for each time that its cell is decided. A void vote is as if not given: it
+//! is not called right or outvoted, though a sample or the submitter's own answer still proves it wrong.
 
 mod decide;
 mod state;
+mod tally;
+mod trust;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
+use foldhash::fast::FixedState;
 use outlast_types::{CellId, NodeId};
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
 
-use crate::{Class, Decision, How, Limits, Policy, Proof, Schedule, Stats, Verdict};
-use state::{Cell, Count, Group, Part, Slot, Slots, Stage, State, TRUSTED, Worker};
+use crate::{Basis, Class, Decision, How, Limits, Policy, Proof, Schedule, Stats, Verdict};
+use state::{Book, Cell, Group, Kind, Phase, Stage, UNSAMPLED, Worker};
+
+/// Share of liars that a grid is assumed to have while nothing is known of it: the worst that the
+/// design's figures are given for. The price of pessimism is only that newcomers wait longer for trust.
+pub(crate) const ASSUMED_LIARS: f64 = 0.35;
+
+/// Share of the lies that a sample finds: it looks at a piece of the cell, and a liar that spared himself no
+/// more than half of the work is wrong in half of it.
+pub(crate) const SAMPLE_POWER: f64 = 0.5;
+
+/// The rng's stream for what is chosen in the order of calls; the groups have theirs.
+const CALLS: u64 = u64::MAX;
 
 /// How busy the grid is, for [`Schedule::Auto`] and for how strictly replicas follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,20 +85,35 @@ pub struct Load {
 pub struct Verifier {
     policy: Policy,
     seed: u64,
-    cells: Vec<Cell>,
+    /// For choices that depend on the order of calls.
+    rng: ChaCha12Rng,
+    book: Book,
     /// The cells of all groups, one group after the other.
     members: Vec<u32>,
     groups: Vec<Group>,
-    slots: Slots,
-    /// Interned workers; the flag is set when one is struck.
-    workers: Vec<(NodeId, bool)>,
-    numbers: BTreeMap<NodeId, Worker>,
+    /// Never iterated. Keyed by the seed, so that nobody can choose keys that collide.
+    numbers: HashMap<NodeId, Worker, FixedState>,
     /// (group, worker): refuted there, so it may not answer there.
     barred: BTreeSet<(u32, Worker)>,
-    /// Verdicts of `release`, which has nowhere to put them.
+    /// Classes that a sample contradicted although nobody had answered them.
+    refuted: BTreeSet<(u32, Class)>,
+    /// Verdicts of calls that have nowhere to put them.
     owed: Vec<Verdict>,
     accepted: u32,
+    /// Undecided cells that nobody's counted vote is for.
+    unvoted: u32,
+    /// All cells have had an answer.
+    endgame: bool,
     load: Option<Load>,
+    /// Odds of a lie in the population.
+    prior_odds: f64,
+    sample_power: f64,
+    /// How many workers' odds were told, and the sum of their logarithms.
+    told: u32,
+    told_ln: f64,
+    cliques: u32,
+    /// Some accepted cells that were checked.
+    proven: Vec<u32>,
     stats: Stats,
 }
 
@@ -82,7 +127,7 @@ impl Verifier {
     pub fn new(policy: Policy, groups: &[Vec<CellId>], trusted: NodeId, seed: u64) -> Self {
         policy.validate(&Limits::default()).expect("the policy was validated where it was read");
         let total: usize = groups.iter().map(Vec::len).sum();
-        let mut cells = vec![Cell { group: u32::MAX, state: State::Fresh }; total];
+        let mut cells = vec![Cell::NOWHERE; total];
         let mut members = Vec::with_capacity(total);
         let stage = if policy.samples > 0 { Stage::Gathering } else { Stage::Done };
         let mut laid = Vec::with_capacity(groups.len());
@@ -96,28 +141,45 @@ impl Verifier {
                 members.push(cell.0);
             }
         }
-        Self {
+        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        rng.set_stream(CALLS);
+        let mut verifier = Self {
             policy,
             seed,
-            cells,
+            rng,
+            book: Book::new(cells),
             members,
             groups: laid,
-            slots: Slots::default(),
-            workers: vec![(trusted, false)],
-            numbers: BTreeMap::from([(trusted, TRUSTED)]),
+            numbers: HashMap::with_hasher(FixedState::with_seed(seed)),
             barred: BTreeSet::new(),
+            refuted: BTreeSet::new(),
             owed: Vec::new(),
             accepted: 0,
+            unvoted: total as u32,
+            endgame: false,
             load: None,
+            prior_odds: crate::credibility::odds(ASSUMED_LIARS),
+            sample_power: SAMPLE_POWER,
+            told: 0,
+            told_ln: 0.0,
+            cliques: 0,
+            proven: Vec::new(),
             stats: Stats::default(),
-        }
+        };
+        verifier.trust(trusted);
+        verifier
     }
 
     /// Marks a cell as accepted in an earlier life of the submitter, without any verdict. Only
     /// for cells that nobody was assigned yet; others are left alone.
     pub fn restore(&mut self, cell: CellId, class: Class) {
-        let Cell { group, state: State::Fresh } = self.cells[cell.index()] else { return };
-        self.cells[cell.index()].state = State::Accepted { class, by_trusted: false, late: None };
+        let untouched = self.book.of_cell(cell.0).next().is_none();
+        let state = self.book.cell_mut(cell.0);
+        if state.phase != Phase::Open || !untouched || state.flags != 0 {
+            return;
+        }
+        (state.phase, state.class) = (Phase::Sealed, class);
+        let group = state.group;
         self.accepted += 1;
         let mut owed = std::mem::take(&mut self.owed);
         self.change_unvoted(group, -1, &mut owed);
@@ -131,22 +193,20 @@ impl Verifier {
 
     /// Whether the cell is decided.
     pub fn is_accepted(&self, cell: CellId) -> bool {
-        self.accepted_class(cell).is_some()
+        self.book.cell(cell.0).phase != Phase::Open
     }
 
     /// The accepted class of a decided cell.
     pub fn accepted_class(&self, cell: CellId) -> Option<Class> {
-        match self.cells[cell.index()].state {
-            State::Accepted { class, .. } => Some(class),
-            State::Fresh | State::Open(_) => None,
-        }
+        let state = self.book.cell(cell.0);
+        (state.phase != Phase::Open).then_some(state.class)
     }
 
     /// Answers to an undecided cell, also void ones, and leases of it that are out.
     pub fn count(&self, cell: CellId) -> usize {
-        match self.cells[cell.index()].state {
-            State::Open(slot) => self.slots.get(slot).entries.len(),
-            State::Fresh | State::Accepted { .. } => 0,
+        match self.book.cell(cell.0).phase {
+            Phase::Open => self.book.of_cell(cell.0).count(),
+            Phase::Accepted | Phase::Sealed => 0,
         }
     }
 
@@ -157,7 +217,7 @@ impl Verifier {
 
     /// How many cells the job has.
     pub fn cells(&self) -> u32 {
-        self.cells.len() as u32
+        self.book.cells.len() as u32
     }
 
     /// Whether all cells are decided.
@@ -165,71 +225,14 @@ impl Verifier {
         self.accepted == self.cells()
     }
 
+    /// Undecided cells that have no answer that counts: what to hand out first, for fewest copies.
+    pub fn unanswered(&self) -> u32 {
+        self.unvoted
+    }
+
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
         self.stats
-    }
-
-    /// How many further answers to the cell are wanted now, from anybody. Optimistic: a lease that
-    /// is out may join the best class, and the submitter's own lease will decide. 0 for a cell that is accepted,
-    /// given up, or waits only for samples; never more than `max_answers` allows.
-    pub fn demand(&self, cell: CellId) -> u8 {
-        let Cell { group, state } = self.cells[cell.index()];
-        let (count, votes) = match state {
-            State::Accepted { .. } => return 0,
-            State::Fresh => (Count::default(), 0),
-            State::Open(slot) => {
-                let open = self.slots.get(slot);
-                if open.hopeless {
-                    return 0;
-                }
-                (open.count(), open.votes)
-            }
-        };
-        if count.trusted_outstanding {
-            return 0;
-        }
-        let outstanding = count.outstanding.min(usize::from(u8::MAX)) as u8;
-        let taken = (count.given + count.outstanding).min(usize::from(u8::MAX)) as u8;
-        let room = self.policy.max_answers.saturating_sub(taken);
-        let undecided_tie = count.tied
-            && count.votes >= self.needed(votes)
-            && self.groups[group as usize].stage == Stage::Done;
-        // Two quorums that no sample told apart: one more vote does.
-        let missing = match self.missing(count.votes, votes, outstanding) {
-            0 if undecided_tie => 1u8.saturating_sub(outstanding),
-            missing => missing,
-        };
-        let wanted = missing.min(room);
-        match (self.schedule(), self.policy.decision) {
-            (Schedule::AllAtOnce, Decision::Majority { replication }) => {
-                wanted.max(replication.saturating_sub(taken)).min(room)
-            }
-            (Schedule::AllAtOnce | Schedule::Auto, _) => wanted,
-            // Enough else to do: one after the other, so that colluders don't hold it together.
-            (Schedule::Incremental, _) if votes == 0 || self.is_crowded() => {
-                wanted.min(1u8.saturating_sub(outstanding))
-            }
-            (Schedule::Incremental, _) => wanted,
-        }
-    }
-
-    /// Agreeing votes that decide, of so many in all.
-    fn needed(&self, votes: u16) -> u16 {
-        match self.policy.decision {
-            Decision::First { matching } => matching.into(),
-            Decision::Majority { replication } => votes.max(replication.into()) / 2 + 1,
-            Decision::Credibility { .. } => 2,
-        }
-    }
-
-    /// Answers that must come to those that are out for a decision, if all of them join the best class.
-    fn missing(&self, best: u16, votes: u16, outstanding: u8) -> u8 {
-        let enough = |more: &u16| {
-            let more = *more + u16::from(outstanding);
-            best.saturating_add(more) >= self.needed(votes.saturating_add(more))
-        };
-        (0..=u16::from(u8::MAX)).find(enough).map_or(u8::MAX, |more| more as u8)
     }
 
     /// How busy the grid is: replicas follow each other strictly while there is enough else to do, and
@@ -265,44 +268,37 @@ impl Verifier {
     /// undecided, and the worker has not answered it, holds no lease for it, is not struck, and
     /// was not refuted in its group.
     pub fn may_answer(&self, cell: CellId, worker: NodeId) -> bool {
-        let Cell { group, state } = self.cells[cell.index()];
-        let slot = match state {
-            State::Accepted { .. } => return false,
-            State::Fresh => None,
-            State::Open(slot) => Some(slot),
-        };
+        let state = self.book.cell(cell.0);
+        if state.phase != Phase::Open {
+            return false;
+        }
         let Some(&number) = self.numbers.get(&worker) else { return true };
-        !self.workers[number as usize].1
-            && !self.barred.contains(&(group, number))
-            && slot.is_none_or(|slot| self.slots.get(slot).part(number).is_none())
+        !self.book.workers[number as usize].struck
+            && !self.barred.contains(&(state.group, number))
+            && self.book.find(cell.0, number).is_none()
     }
 
-    /// Whether the worker has answered this cell, as long as it is undecided. Votes on decided
-    /// cells are forgotten.
+    /// Whether the worker has answered this cell, as long as it is undecided.
     pub fn answered(&self, cell: CellId, worker: NodeId) -> bool {
-        let State::Open(slot) = self.cells[cell.index()].state else { return false };
         let Some(&number) = self.numbers.get(&worker) else { return false };
-        self.slots.get(slot).part(number).is_some_and(|part| part != Part::Leased)
+        let link = self.book.find(cell.0, number).map(|at| self.book.link(at));
+        !self.is_accepted(cell) && link.is_some_and(|link| !link.is_open())
     }
 
     /// The votes that count in an undecided cell, in the order they came.
     pub fn voters(&self, cell: CellId) -> Vec<(NodeId, Class)> {
-        let State::Open(slot) = self.cells[cell.index()].state else { return Vec::new() };
-        let entries = self.slots.get(slot).entries.iter();
-        entries
-            .filter_map(|entry| match entry.part {
-                Part::Counted(class) => Some((self.workers[entry.worker as usize].0, class)),
-                Part::Leased | Part::Void(_) | Part::Condemned(_) => None,
-            })
-            .collect()
+        if self.is_accepted(cell) {
+            return Vec::new();
+        }
+        let links = self.book.of_cell(cell.0).filter(|(_, link)| link.kind == Kind::Counted);
+        links.map(|(_, l)| (self.book.workers[l.worker as usize].node, l.class)).collect()
     }
 
     /// The worker holds a lease for the cell. Without effect if it may not answer it.
     pub fn assign(&mut self, cell: CellId, worker: NodeId) {
         if self.may_answer(cell, worker) {
             let number = self.intern(worker);
-            let slot = self.open(cell);
-            self.slots.get_mut(slot).set_part(number, Part::Leased);
+            self.book.enter(cell.0, number, Kind::Leased, Class(0));
         }
     }
 
@@ -311,27 +307,18 @@ impl Verifier {
     /// gives verdicts; [`Verifier::flush`] asks for it.
     pub fn release(&mut self, cell: CellId, worker: NodeId) {
         let Some(&number) = self.numbers.get(&worker) else { return };
-        let at = cell.index();
-        match self.cells[at].state {
-            State::Fresh | State::Accepted { late: None, .. } => {}
-            State::Accepted { late: Some(slot), .. } => {
-                self.slots.get_mut(slot).end_lease(number);
-                self.close_late(cell);
-            }
-            State::Open(slot) => {
-                let open = self.slots.get_mut(slot);
-                if !open.end_lease(number) {
-                    return;
+        let Some(at) = self.book.find(cell.0, number) else { return };
+        match (self.book.link(at).kind, self.book.cell(cell.0).phase) {
+            (Kind::Quiz, Phase::Accepted) => self.book.link_mut(at).kind = Kind::Seen,
+            (Kind::Leased | Kind::Quiz, phase) => {
+                self.book.remove(at);
+                if phase == Phase::Open && self.book.of_cell(cell.0).next().is_some() {
+                    let mut owed = std::mem::take(&mut self.owed);
+                    self.settle(cell, &mut owed);
+                    self.owed = owed;
                 }
-                if open.is_blank() {
-                    self.slots.free(slot);
-                    self.cells[at].state = State::Fresh;
-                    return;
-                }
-                let mut owed = std::mem::take(&mut self.owed);
-                self.settle(cell, &mut owed);
-                self.owed = owed;
             }
+            _ => {}
         }
     }
 
@@ -356,26 +343,27 @@ impl Verifier {
     ) {
         self.flush(out);
         let number = self.intern(worker);
-        if self.workers[number as usize].1 {
+        let known = &self.book.workers[number as usize];
+        let (struck, trusted) = (known.struck, known.trusted);
+        if struck {
             self.stats.ignored += 1;
             return;
         }
-        if let State::Accepted { .. } = self.cells[cell.index()].state {
+        if self.is_accepted(cell) {
             self.late_vote(cell, number, class, refuted, out);
             return;
         }
-        let slot = self.open(cell);
-        let open = self.slots.get_mut(slot);
-        if open.part(number).is_some_and(|part| part != Part::Leased) {
+        let before = self.book.find(cell.0, number).map(|at| self.book.link(at));
+        if before.is_some_and(|link| !link.is_open()) {
             self.stats.ignored += 1;
             return;
         }
         self.stats.answers += 1;
-        let refuted = refuted || open.is_refuted(class);
-        if number == TRUSTED {
-            self.trusted_vote(cell, slot, class, refuted, out);
+        let refuted = refuted || self.is_refuted(cell, class);
+        if trusted {
+            self.trusted_vote(cell, number, class, refuted, out);
         } else {
-            self.worker_vote(cell, slot, number, class, refuted, out);
+            self.worker_vote(cell, number, class, refuted, out);
         }
     }
 
@@ -390,71 +378,47 @@ impl Verifier {
         out: &mut Vec<Verdict>,
     ) {
         self.flush(out);
-        let Cell { group, state } = self.cells[cell.index()];
-        let State::Open(slot) = state else { return };
-        for &class in wrong {
-            self.refute(cell, slot, class, out);
+        if !self.is_accepted(cell) {
+            self.compare(cell, right, wrong, out);
+            self.settle_group(self.book.cell(cell.0).group, out);
         }
-        if self.end_sample(cell, slot) {
-            match (right, wrong) {
-                ([], []) => self.stats.samples_unavailable += 1,
-                (_, []) => self.stats.samples_passed += 1,
-                (_, _) => self.stats.samples_failed += 1,
-            }
-        }
-        self.settle_group(group, out);
     }
 
     /// The sample of a cell can't be computed: the votes decide without it.
     pub fn sample_failed(&mut self, cell: CellId, out: &mut Vec<Verdict>) {
         self.flush(out);
-        let Cell { group, state } = self.cells[cell.index()];
-        let State::Open(slot) = state else { return };
-        if self.end_sample(cell, slot) {
+        if !self.is_accepted(cell) && self.end_sample(cell) {
+            self.book.cell_mut(cell.0).set(UNSAMPLED, true);
             self.stats.samples_unavailable += 1;
-            self.settle_group(group, out);
+            self.settle_group(self.book.cell(cell.0).group, out);
         }
     }
 
     /// The worker is not believed any more: its votes in undecided cells are void, its leases
-    /// count no longer, and it may not answer. The submitter can't be struck.
+    /// count no longer, it may not answer, and what was accepted on its word and isn't sealed is open
+    /// again. Trusted nodes can't be struck.
     pub fn strike(&mut self, worker: NodeId, out: &mut Vec<Verdict>) {
         self.flush(out);
         let number = self.intern(worker);
-        let struck = &mut self.workers[number as usize].1;
-        if number == TRUSTED || *struck {
+        let known = &mut self.book.workers[number as usize];
+        if known.trusted || known.struck {
             return;
         }
-        *struck = true;
+        known.struck = true;
         self.stats.struck += 1;
-        let cells: Vec<CellId> = self.slots.cells().map(CellId).collect();
-        let changed: Vec<CellId> =
-            cells.into_iter().filter(|&cell| self.void(cell, number, out)).collect();
+        let mut cells: Vec<CellId> =
+            self.book.of_worker(number).map(|link| CellId(link.cell)).collect();
+        cells.sort_unstable();
         // All votes are void before the first cell is looked at again.
-        for cell in changed {
+        cells.retain(|&cell| self.void(cell, number, out) | self.retract(cell, number, out));
+        for cell in cells {
             self.settle(cell, out);
         }
     }
 
     fn intern(&mut self, worker: NodeId) -> Worker {
-        let Self { workers, numbers, .. } = self;
-        *numbers.entry(worker).or_insert_with(|| {
-            workers.push((worker, false));
-            workers.len() as Worker - 1
-        })
-    }
-
-    /// The votes of an undecided cell.
-    fn open(&mut self, cell: CellId) -> Slot {
-        match self.cells[cell.index()].state {
-            State::Open(slot) => slot,
-            State::Fresh => {
-                let slot = self.slots.take(cell.0);
-                self.cells[cell.index()].state = State::Open(slot);
-                slot
-            }
-            State::Accepted { .. } => unreachable!("only undecided cells are opened"),
-        }
+        let Self { book, numbers, .. } = self;
+        *numbers.entry(worker).or_insert_with(|| book.add_worker(worker, false))
     }
 }
 

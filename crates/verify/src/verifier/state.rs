@@ -1,56 +1,75 @@
-//! What is kept for each cell, group and worker.
+//! What is kept for each cell, worker and answer.
 //!
 //! ```text
-//!  Fresh ──assign, vote──▶ Open(slot) ──quorum, trusted──▶ Accepted { late: Some(slot) }
-//!    ▲                       │                                 │ last lease answered or ended
-//!    └──last lease released──┘                                 ▼
-//!        without any answer                              Accepted { late: None }
+//!           decided             seal
+//!   Open ────────────▶ Accepted ─────▶ Sealed
+//!    ▲                    │
+//!    └── retracted: who it hung on ──┘
+//!        was proven a liar
 //! ```
 //!
-//! A job may have millions of cells, of which few are in the air at a time. So a cell is 12 bytes
-//! and a number in its group's list (4 bytes); votes lie in a slot that is used again when the
-//! cell is decided and nobody holds a lease for it any more.
+//! A job may have millions of cells. A cell is 12 bytes, and 4 in its group's list; an answer or a
+//! lease is a [`Link`] of 24 bytes, in one chain with the others of its cell, and in one with the others
+//! of its worker, since a liar's answers have to be found without looking at all. Links are freed when
+//! a cell is sealed, and used again. 10 million cells with two answers each: 640 MB while they can
+//! still be retracted, 160 MB when they are sealed as they are decided.
 
-use std::num::NonZeroU32;
+use outlast_types::NodeId;
 
 use super::Class;
 
-/// A worker, interned: its number in [`super::Verifier::workers`].
+/// A worker, interned: its number in [`Book::workers`].
 pub(super) type Worker = u32;
 
-/// The submitter is the first worker interned.
-pub(super) const TRUSTED: Worker = 0;
-
-/// Free slots that keep their buffers, so that a steady job doesn't allocate. Beyond that memory
-/// goes back: a burst (all cells of a large job leased at once) shouldn't cost for ever.
-const WARM_SLOTS: usize = 4096;
-
-/// Votes that lie somewhere else. Never zero, so that an optional one costs nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot(NonZeroU32);
-
-impl Slot {
-    fn index(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
+/// No link.
+const NONE: u32 = 0;
 
 /// How far a cell is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// No votes and no leases.
-    Fresh,
+pub(super) enum Phase {
     /// Undecided.
-    Open(Slot),
-    /// Decided; `late` lists who still computes it.
-    Accepted { class: Class, by_trusted: bool, late: Option<Slot> },
+    Open,
+    /// Decided; the answers are kept.
+    Accepted,
+    /// Decided for good; only those are kept who still compute it.
+    Sealed,
 }
+
+/// Only the submitter's own answer helps.
+pub(super) const HOPELESS: u8 = 1;
+/// A sample of it is being computed.
+pub(super) const PENDING: u8 = 2;
+/// A sample of it was compared: later answers are compared with it by the caller.
+pub(super) const SAMPLED: u8 = 4;
+/// A sample of it can't be computed.
+pub(super) const UNSAMPLED: u8 = 8;
+/// Accepted on a trusted node's answer.
+pub(super) const BY_TRUSTED: u8 = 16;
+/// What is accepted was checked: fit for a quiz.
+pub(super) const PROVEN: u8 = 32;
 
 /// One cell of the job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell {
     pub(super) group: u32,
-    pub(super) state: State,
+    head: u32,
+    /// What is accepted; means nothing while open.
+    pub(super) class: Class,
+    pub(super) phase: Phase,
+    pub(super) flags: u8,
+}
+
+impl Cell {
+    pub(super) const NOWHERE: Self =
+        Self { group: u32::MAX, head: NONE, class: Class(0), phase: Phase::Open, flags: 0 };
+
+    pub(super) fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn set(&mut self, flag: u8, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
 }
 
 /// Where the sampling of a group stands.
@@ -59,7 +78,7 @@ pub(super) enum Stage {
     /// Some cells have no vote yet: to choose now would tell a worker where it may lie.
     Gathering,
     /// So many samples are being computed; the votes wait for them.
-    Sampling(u8),
+    Sampling(u32),
     /// Nothing to wait for.
     Done,
 }
@@ -77,207 +96,223 @@ pub(super) struct Group {
 
 /// What one worker has to do with one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Kind {
     /// Holds a lease and has not answered.
     Leased,
     /// Its vote counts.
-    Counted(Class),
+    Counted,
     /// Its vote does not count any more.
-    Void(Class),
-    /// As void, and it was already reported wrong.
-    Condemned(Class),
+    Void,
+    /// As void, and it was proven wrong.
+    Condemned,
+    /// Holds a lease that is a quiz.
+    Quiz,
+    /// Had a quiz and gave it back: it knows the cell, and shall not see it twice.
+    Seen,
 }
 
-/// A worker and its part.
+/// Its answer was called right or wrong since the cell was last open.
+pub(super) const JUDGED: u8 = 1;
+/// A sample agrees with its answer.
+pub(super) const CHECKED: u8 = 2;
+
+/// One worker's answer to, or lease for, one cell.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
-    pub(super) worker: Worker,
-    pub(super) part: Part,
-}
-
-/// One class of a cell.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tally {
-    pub(super) class: Class,
-    /// Votes that count.
-    pub(super) votes: u16,
-    /// A sample contradicts it.
-    pub(super) refuted: bool,
-}
-
-/// The votes and leases of one cell.
-#[derive(Debug, Default)]
-pub(super) struct Open {
+pub(super) struct Link {
     pub(super) cell: u32,
-    /// Counted votes of all classes.
-    pub(super) votes: u16,
-    pub(super) sample_pending: bool,
-    pub(super) hopeless: bool,
-    pub(super) entries: Vec<Entry>,
-    pub(super) tallies: Vec<Tally>,
-    in_use: bool,
+    pub(super) worker: Worker,
+    /// In the cell's chain.
+    next: u32,
+    /// In the worker's chain.
+    before: u32,
+    after: u32,
+    pub(super) class: Class,
+    pub(super) kind: Kind,
+    pub(super) flags: u8,
 }
 
-/// The votes of a cell, added up.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Count {
-    /// The class with the most counted votes that no sample refuted, and its votes.
-    pub(super) best: Option<Class>,
-    pub(super) votes: u16,
-    /// Another class has as many.
-    pub(super) tied: bool,
-    /// Answers given, also those that don't count any more.
-    pub(super) given: usize,
-    pub(super) outstanding: usize,
-    pub(super) trusted_outstanding: bool,
+impl Link {
+    pub(super) fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Nobody has answered under it.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.kind, Kind::Leased | Kind::Quiz)
+    }
 }
 
-impl Open {
-    pub(super) fn count(&self) -> Count {
-        let mut count = Count::default();
-        for tally in self.tallies.iter().filter(|tally| !tally.refuted && tally.votes > 0) {
-            if tally.votes > count.votes {
-                (count.best, count.votes, count.tied) = (Some(tally.class), tally.votes, false);
-            } else if tally.votes == count.votes {
-                count.tied = true;
-            }
-        }
-        for entry in &self.entries {
-            if entry.part == Part::Leased {
-                count.outstanding += 1;
-                count.trusted_outstanding |= entry.worker == TRUSTED;
-            }
-        }
-        count.given = self.entries.len() - count.outstanding;
-        count
+/// What is known of a worker here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    pub(super) node: NodeId,
+    head: u32,
+    /// Odds that its next answer is wrong; `None`: nobody said, so those of the population.
+    pub(super) odds: Option<f32>,
+    /// What `odds` were when its open cells were last looked at.
+    pub(super) settled: f32,
+    /// Share of its gridlets that are checked.
+    pub(super) check: f32,
+    /// Those of one clique have one voice; 0: it has its own.
+    pub(super) clique: u32,
+    pub(super) struck: bool,
+    pub(super) trusted: bool,
+}
+
+/// Cells, workers, and what each has to do with each.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) cells: Vec<Cell>,
+    pub(super) workers: Vec<Known>,
+    /// The first one is none.
+    links: Vec<Link>,
+    /// The first of the free ones, chained by `next`.
+    free: u32,
+    in_use: usize,
+}
+
+impl Book {
+    pub(super) fn new(cells: Vec<Cell>) -> Self {
+        let none = Link {
+            cell: u32::MAX,
+            worker: u32::MAX,
+            next: NONE,
+            before: NONE,
+            after: NONE,
+            class: Class(0),
+            kind: Kind::Seen,
+            flags: 0,
+        };
+        Self { cells, workers: Vec::new(), links: vec![none], free: NONE, in_use: 0 }
     }
 
-    /// Whether it holds up its group's samples.
-    pub(super) fn lacks_vote(&self) -> bool {
-        self.votes == 0 && !self.hopeless
-    }
-
-    pub(super) fn position(&self, worker: Worker) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.worker == worker)
-    }
-
-    pub(super) fn part(&self, worker: Worker) -> Option<Part> {
-        self.position(worker).map(|at| self.entries[at].part)
-    }
-
-    pub(super) fn set_part(&mut self, worker: Worker, part: Part) {
-        match self.position(worker) {
-            Some(at) => self.entries[at].part = part,
-            None => self.entries.push(Entry { worker, part }),
-        }
-    }
-
-    pub(super) fn tally(&mut self, class: Class) -> &mut Tally {
-        let at = self.tallies.iter().position(|tally| tally.class == class).unwrap_or_else(|| {
-            self.tallies.push(Tally { class, votes: 0, refuted: false });
-            self.tallies.len() - 1
+    pub(super) fn add_worker(&mut self, node: NodeId, trusted: bool) -> Worker {
+        self.workers.push(Known {
+            node,
+            head: NONE,
+            odds: None,
+            settled: f32::INFINITY,
+            check: 1.0,
+            clique: 0,
+            struck: false,
+            trusted,
         });
-        &mut self.tallies[at]
+        self.workers.len() as Worker - 1
     }
 
-    pub(super) fn is_refuted(&self, class: Class) -> bool {
-        self.tallies.iter().any(|tally| tally.class == class && tally.refuted)
+    pub(super) fn cell(&self, cell: u32) -> &Cell {
+        &self.cells[cell as usize]
     }
 
-    /// Votes ever given for `class`.
-    pub(super) fn given_for(&self, class: Class) -> usize {
-        let of_class = |entry: &&Entry| matches!(entry.part, Part::Counted(c) | Part::Void(c) | Part::Condemned(c) if c == class);
-        self.entries.iter().filter(of_class).count()
+    pub(super) fn cell_mut(&mut self, cell: u32) -> &mut Cell {
+        &mut self.cells[cell as usize]
     }
 
-    /// Forgets the worker's lease. Whether it had one.
-    pub(super) fn end_lease(&mut self, worker: Worker) -> bool {
-        match self.position(worker) {
-            Some(at) if self.entries[at].part == Part::Leased => {
-                self.entries.remove(at);
-                true
+    pub(super) fn link(&self, link: u32) -> &Link {
+        &self.links[link as usize]
+    }
+
+    pub(super) fn link_mut(&mut self, link: u32) -> &mut Link {
+        &mut self.links[link as usize]
+    }
+
+    /// The answers and leases of a cell, in the order they came.
+    pub(super) fn of_cell(&self, cell: u32) -> impl Iterator<Item = (u32, &Link)> {
+        let mut at = self.cells[cell as usize].head;
+        std::iter::from_fn(move || {
+            let link = at;
+            let found = (link != NONE).then(|| &self.links[link as usize])?;
+            at = found.next;
+            Some((link, found))
+        })
+    }
+
+    /// The links of a worker, the latest first.
+    pub(super) fn of_worker(&self, worker: Worker) -> impl Iterator<Item = &Link> {
+        let mut at = self.workers[worker as usize].head;
+        std::iter::from_fn(move || {
+            let found = (at != NONE).then(|| &self.links[at as usize])?;
+            at = found.after;
+            Some(found)
+        })
+    }
+
+    pub(super) fn find(&self, cell: u32, worker: Worker) -> Option<u32> {
+        self.of_cell(cell).find(|(_, link)| link.worker == worker).map(|(at, _)| at)
+    }
+
+    /// The worker's link to the cell, made if it had none.
+    pub(super) fn enter(&mut self, cell: u32, worker: Worker, kind: Kind, class: Class) -> u32 {
+        let link = self.find(cell, worker).unwrap_or_else(|| self.add(cell, worker));
+        let entry = self.link_mut(link);
+        (entry.kind, entry.class) = (kind, class);
+        link
+    }
+
+    fn add(&mut self, cell: u32, worker: Worker) -> u32 {
+        let after = self.workers[worker as usize].head;
+        let last = self.of_cell(cell).last().map(|(at, _)| at);
+        let entry = Link {
+            cell,
+            worker,
+            next: NONE,
+            before: NONE,
+            after,
+            class: Class(0),
+            kind: Kind::Leased,
+            flags: 0,
+        };
+        let at = match self.free {
+            NONE => {
+                self.links.push(entry);
+                self.links.len() as u32 - 1
             }
-            _ => false,
-        }
-    }
-
-    /// Voids the worker's vote and forgets its lease. Whether anything changed.
-    pub(super) fn void(&mut self, worker: Worker) -> bool {
-        let Some(at) = self.position(worker) else { return false };
-        match self.entries[at].part {
-            Part::Leased => {
-                self.entries.remove(at);
+            free => {
+                self.free = self.links[free as usize].next;
+                self.links[free as usize] = entry;
+                free
             }
-            Part::Counted(class) => {
-                self.entries[at].part = Part::Void(class);
-                self.uncount(class);
-            }
-            Part::Void(_) | Part::Condemned(_) => return false,
+        };
+        match last {
+            None => self.cells[cell as usize].head = at,
+            Some(last) => self.links[last as usize].next = at,
         }
-        true
-    }
-
-    /// Takes one counted vote back.
-    pub(super) fn uncount(&mut self, class: Class) {
-        self.votes -= 1;
-        self.tally(class).votes -= 1;
-    }
-
-    /// Nothing to remember: as good as untouched.
-    pub(super) fn is_blank(&self) -> bool {
-        self.entries.is_empty() && self.tallies.is_empty() && !self.sample_pending && !self.hopeless
-    }
-}
-
-/// Slots of votes, used again.
-#[derive(Debug, Default)]
-pub(super) struct Slots {
-    slots: Vec<Open>,
-    free: Vec<Slot>,
-}
-
-impl Slots {
-    pub(super) fn take(&mut self, cell: u32) -> Slot {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Open::default());
-            // A slot for each cell at most, and their number fits u32 (JOB_CELLS).
-            Slot(NonZeroU32::new(self.slots.len() as u32).expect("just pushed"))
-        });
-        let open = self.get_mut(slot);
-        open.cell = cell;
-        open.in_use = true;
-        slot
-    }
-
-    pub(super) fn free(&mut self, slot: Slot) {
-        let warm = self.free.len() < WARM_SLOTS;
-        let open = self.get_mut(slot);
-        let (mut entries, mut tallies) =
-            (std::mem::take(&mut open.entries), std::mem::take(&mut open.tallies));
-        *open = Open::default();
-        if warm {
-            entries.clear();
-            tallies.clear();
-            (open.entries, open.tallies) = (entries, tallies);
+        if after != NONE {
+            self.links[after as usize].before = at;
         }
-        self.free.push(slot);
+        self.workers[worker as usize].head = at;
+        self.in_use += 1;
+        at
     }
 
-    pub(super) fn get(&self, slot: Slot) -> &Open {
-        &self.slots[slot.index()]
+    pub(super) fn remove(&mut self, at: u32) {
+        let Link { cell, worker, next, before, after, .. } = self.links[at as usize];
+        let previous =
+            self.of_cell(cell).find(|(_, link)| link.next == at).map(|(previous, _)| previous);
+        match previous {
+            None => self.cells[cell as usize].head = next,
+            Some(previous) => self.links[previous as usize].next = next,
+        }
+        if after != NONE {
+            self.links[after as usize].before = before;
+        }
+        match before {
+            NONE => self.workers[worker as usize].head = after,
+            before => self.links[before as usize].after = after,
+        }
+        self.links[at as usize].next = self.free;
+        self.free = at;
+        self.in_use -= 1;
     }
 
-    pub(super) fn get_mut(&mut self, slot: Slot) -> &mut Open {
-        &mut self.slots[slot.index()]
+    /// Links that are in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.in_use
     }
 
-    /// The cells in use, in no order that means anything (but always the same one).
-    pub(super) fn cells(&self) -> impl Iterator<Item = u32> + '_ {
-        self.slots.iter().filter(|open| open.in_use).map(|open| open.cell)
-    }
-
+    /// Links that there ever were at a time.
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    pub(super) fn high_water(&self) -> usize {
+        self.links.len() - 1
     }
 }
