@@ -2,6 +2,7 @@
 //! in `tests/run.rs`.
 
 mod apps;
+mod compare;
 mod frames;
 mod machines;
 mod organisations;
@@ -85,6 +86,8 @@ pub static TARGETS: &[Target] = &[
     Target { max_bytes: 8 << 10, ..app("film", apps::film, apps::films, apps::FILM_WORDS) },
     picture("picture", pictures::picture, pictures::files),
     picture("tile", pictures::tile, pictures::tiles),
+    text("comparator", compare::comparator, compare::comparators, compare::WORDS),
+    picture("compared", compare::compared, compare::pairs),
     target("vo_ticket", organisations::ticket, organisations::tickets),
     target("vo_saved", organisations::saved, organisations::saves),
     machine("keyring", organisations::keyring, organisations::greetings),
