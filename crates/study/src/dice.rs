@@ -10,9 +10,9 @@ pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
     /// The stream of one run of a scenario.
-    pub(crate) fn of_run(seed: u64, run: u32) -> Self {
+    pub(crate) fn of_run(seed: u64, run: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(u64::from(run));
+        rng.set_stream(run);
         Self(rng)
     }
 

@@ -5,9 +5,6 @@ use outlast_verify::{Class, Verdict};
 
 use crate::layout::Layout;
 
-/// What one event said about a worker: right, or how it was found wrong.
-pub(crate) type Occasion = Option<outlast_verify::Proof>;
-
 /// A participant under its present identity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Who {
@@ -48,10 +45,10 @@ pub(crate) trait Engine {
     fn sampled(&mut self, point: u32, right: &[Class], wrong: &[Class], out: &mut Vec<Verdict>);
     /// The submitter computed the point.
     fn own_answer(&mut self, point: u32, out: &mut Vec<Verdict>);
-    /// Remembers what an event said about a worker. Whether it is out from now on.
-    fn learn(&mut self, who: Who, occasion: Occasion, out: &mut Vec<Verdict>) -> bool;
-    /// Nothing of this worker counts any more.
-    fn strike(&mut self, who: Who, out: &mut Vec<Verdict>);
+    /// Remembers what an event said about workers. Who is out from now on.
+    fn learn(&mut self, verdicts: &[Verdict], out: &mut Vec<Verdict>) -> Vec<NodeId>;
+    /// Nothing that was said under this identity counts any more.
+    fn strike(&mut self, id: NodeId, out: &mut Vec<Verdict>);
     /// Free workers and waiting gridlets, for schemes that look at the load.
     fn load(&mut self, free: u32, waiting: u32);
     /// What is accepted for a point.

@@ -1,11 +1,15 @@
 //! Outlast itself: the very [`Verifier`] and [`Ledger`] that a node runs.
 
-use outlast_types::CellId;
-use outlast_verify::{Class, Ledger, Policy, Verdict, Verifier};
+use outlast_types::{CellId, NodeId};
+use outlast_verify::{Change, Class, Decision, Ledger, Load, Policy, Verdict, Verifier};
 
-use crate::dice::submitter;
-use crate::engine::{Engine, Occasion, Quiz, Who};
+use crate::dice::{owner, submitter};
+use crate::engine::{Engine, Quiz, Who};
 use crate::layout::Layout;
+use crate::scenario::Scenario;
+
+/// Nobody yet.
+const NEVER: (u32, u32) = (u32::MAX, u32::MAX);
 
 /// Outlast's verification in a simulated world.
 pub(crate) struct Grid {
@@ -13,12 +17,39 @@ pub(crate) struct Grid {
     /// None: no histories, no blacklist.
     ledger: Option<Ledger>,
     verifier: Verifier,
+    sample_atoms: u64,
+    job: u32,
+    /// For each participant: the job and the life for which the verifier was told of its record.
+    told: Vec<(u32, u32)>,
+    /// Verdicts of calls that have nowhere to put them.
+    owed: Vec<Verdict>,
 }
 
 impl Grid {
-    pub(crate) fn new(policy: Policy, history: bool) -> Self {
-        let verifier = Verifier::new(policy, &[], submitter(), 0);
-        Self { policy, ledger: history.then(Ledger::new), verifier }
+    pub(crate) fn new(policy: Policy, scenario: &Scenario) -> Self {
+        // A whitewasher has several identities.
+        let nodes = 2 * scenario.participants as usize;
+        Self {
+            policy,
+            ledger: scenario.history.then(|| Ledger::with_capacity(nodes)),
+            verifier: Verifier::new(policy, &[], submitter(), 0),
+            sample_atoms: scenario.sample_atoms.into(),
+            job: 0,
+            told: vec![NEVER; scenario.participants as usize],
+            owed: Vec::new(),
+        }
+    }
+
+    fn is_credible(&self) -> bool {
+        matches!(self.policy.decision, Decision::Credibility { .. })
+    }
+
+    /// Tells the verifier what the ledger knows of a worker, as the coordinator does.
+    fn tell(&mut self, id: NodeId, out: &mut Vec<Verdict>) {
+        let Some(ledger) = &self.ledger else { return };
+        let (credence, rate) = (ledger.credence(&id), ledger.check_rate(&id, &self.policy));
+        self.verifier.watch(id, rate);
+        self.verifier.believe(id, credence, out);
     }
 }
 
@@ -27,6 +58,18 @@ impl Engine for Grid {
         let group = |piece| layout.points_of(piece).iter().map(|&point| CellId(point)).collect();
         let groups: Vec<Vec<CellId>> = (0..layout.gridlets()).map(group).collect();
         self.verifier = Verifier::new(self.policy, &groups, submitter(), seed);
+        self.job += 1;
+        let whole = (0..layout.points()).all(|point| layout.atoms(point) <= self.sample_atoms);
+        if let Some(ledger) = &mut self.ledger {
+            if whole {
+                self.verifier.set_sample_power(1.0);
+                ledger.set_sample_power(1.0);
+            }
+            self.verifier.set_prior(ledger.prior());
+            for clique in ledger.suspects() {
+                self.verifier.set_clique(&clique);
+            }
+        }
     }
 
     fn demand(&self, point: u32) -> u8 {
@@ -41,15 +84,32 @@ impl Engine for Grid {
         self.verifier.may_answer(CellId(point), who.id)
     }
 
-    fn quiz(&mut self, _who: Who, _chance: f64, _pick: u64) -> Option<Quiz> {
-        None
+    fn prefers_shared(&mut self, _who: Who, _chance: f64) -> bool {
+        // An answer that waits may be accepted without another one, once its author is known better.
+        !self.is_credible()
+    }
+
+    fn quiz(&mut self, who: Who, chance: f64, _pick: u64) -> Option<Quiz> {
+        if chance >= f64::from(self.policy.quizzes) {
+            return None;
+        }
+        let cell = self.verifier.quizzable(who.id)?;
+        self.verifier.assign_quiz(cell, who.id).then_some(cell.0)
     }
 
     fn assign(&mut self, point: u32, who: Who, _chance: f64) {
+        let told = (self.job, owner(&who.id).1);
+        if self.is_credible() && self.told[who.number as usize] != told {
+            self.told[who.number as usize] = told;
+            let mut owed = std::mem::take(&mut self.owed);
+            self.tell(who.id, &mut owed);
+            self.owed = owed;
+        }
         self.verifier.assign(CellId(point), who.id);
     }
 
     fn release(&mut self, point: u32, who: Who, out: &mut Vec<Verdict>) {
+        out.append(&mut self.owed);
         self.verifier.release(CellId(point), who.id);
         self.verifier.flush(out);
     }
@@ -62,10 +122,13 @@ impl Engine for Grid {
         refuted: bool,
         out: &mut Vec<Verdict>,
     ) {
+        out.append(&mut self.owed);
         self.verifier.vote(CellId(point), who.id, class, refuted, out);
     }
 
-    fn answer_quiz(&mut self, _point: u32, _who: Who, _class: Class, _out: &mut Vec<Verdict>) {}
+    fn answer_quiz(&mut self, point: u32, who: Who, class: Class, out: &mut Vec<Verdict>) {
+        self.verifier.vote(CellId(point), who.id, class, false, out);
+    }
 
     fn classes(&self, point: u32) -> Vec<Class> {
         let voters = self.verifier.voters(CellId(point)).into_iter();
@@ -83,16 +146,31 @@ impl Engine for Grid {
         self.verifier.vote(CellId(point), submitter(), Class(0), false, out);
     }
 
-    fn learn(&mut self, who: Who, occasion: Occasion, _out: &mut Vec<Verdict>) -> bool {
-        let Some(ledger) = &mut self.ledger else { return false };
-        ledger.record_many(who.id, u64::from(occasion.is_none()), occasion).is_some()
+    fn learn(&mut self, verdicts: &[Verdict], out: &mut Vec<Verdict>) -> Vec<NodeId> {
+        let Some(ledger) = &mut self.ledger else { return Vec::new() };
+        let changes = ledger.learn(verdicts, &submitter());
+        if self.is_credible() {
+            let prior = self.ledger.as_ref().map_or(0.0, Ledger::prior);
+            self.verifier.set_prior(prior);
+            let mut workers: Vec<NodeId> = verdicts.iter().filter_map(judged).collect();
+            workers.sort_unstable();
+            workers.dedup();
+            for worker in workers {
+                if worker != submitter() {
+                    self.tell(worker, out);
+                }
+            }
+        }
+        changes.into_iter().map(|Change::Blacklisted(node)| node).collect()
     }
 
-    fn strike(&mut self, who: Who, out: &mut Vec<Verdict>) {
-        self.verifier.strike(who.id, out);
+    fn strike(&mut self, id: NodeId, out: &mut Vec<Verdict>) {
+        self.verifier.strike(id, out);
     }
 
-    fn load(&mut self, _free: u32, _waiting: u32) {}
+    fn load(&mut self, free: u32, waiting: u32) {
+        self.verifier.set_load(Load { free, waiting, hurry: false });
+    }
 
     fn accepted(&self, point: u32) -> Option<Class> {
         self.verifier.accepted_class(CellId(point))
@@ -100,5 +178,19 @@ impl Engine for Grid {
 
     fn is_complete(&self) -> bool {
         self.verifier.is_complete()
+    }
+}
+
+/// Whose record a verdict changes.
+fn judged(verdict: &Verdict) -> Option<NodeId> {
+    match *verdict {
+        Verdict::Right { worker, .. }
+        | Verdict::Passed { worker, .. }
+        | Verdict::Wrong { worker, .. } => Some(worker),
+        Verdict::Accepted { .. }
+        | Verdict::Retracted { .. }
+        | Verdict::Together { .. }
+        | Verdict::SampleWanted { .. }
+        | Verdict::Hopeless { .. } => None,
     }
 }

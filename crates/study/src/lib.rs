@@ -33,14 +33,23 @@ pub use scenario::{Behaviour, Scenario, ScenarioError, Scheme};
 
 /// One run of a scenario; `number` chooses its chance. `layout` is the scenario's.
 pub fn run(scenario: &Scenario, layout: &Layout, number: u32) -> Outcome {
-    match scenario.scheme {
+    let parts = (0..scenario.submitters).map(|part| run_part(scenario, layout, number, part));
+    Outcome::of_parts(&parts.collect::<Vec<_>>())
+}
+
+/// What one submitter of a run sees, counted from 0: parts depend on nothing of each other, so threads may share
+/// them. [`Outcome::of_parts`] puts them together.
+pub fn run_part(scenario: &Scenario, layout: &Layout, number: u32, submitter: u32) -> Outcome {
+    let part = scenario.part(submitter);
+    let chance = u64::from(number) * u64::from(scenario.submitters) + u64::from(submitter);
+    match part.scheme {
         Scheme::Outlast(policy) => {
-            let engine = grid::Grid::new(policy, scenario.history);
-            world::World::new(scenario, layout, engine, number).run()
+            let engine = grid::Grid::new(policy, &part);
+            world::World::new(&part, layout, engine, chance).run()
         }
         scheme => {
-            let engine = others::Others::new(scheme, scenario.participants);
-            world::World::new(scenario, layout, engine, number).run()
+            let engine = others::Others::new(scheme, part.participants);
+            world::World::new(&part, layout, engine, chance).run()
         }
     }
 }

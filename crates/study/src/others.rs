@@ -12,10 +12,11 @@
 //!
 //! They know whole gridlets. None of this is used in the grid.
 
-use outlast_types::CellId;
+use outlast_types::{CellId, NodeId};
 use outlast_verify::{Basis, Class, How, Proof, Verdict};
 
-use crate::engine::{Engine, Occasion, Quiz, Who};
+use crate::dice::owner;
+use crate::engine::{Engine, Quiz, Who};
 use crate::layout::Layout;
 use crate::scenario::Scheme;
 
@@ -228,23 +229,31 @@ impl Engine for Others {
         }
     }
 
-    fn learn(&mut self, who: Who, occasion: Occasion, _out: &mut Vec<Verdict>) -> bool {
-        let caught = occasion == Some(Proof::Trusted);
-        if caught {
+    fn learn(&mut self, verdicts: &[Verdict], _out: &mut Vec<Verdict>) -> Vec<NodeId> {
+        let caught = verdicts.iter().filter_map(|verdict| match *verdict {
+            Verdict::Wrong { worker, proof: Proof::Trusted, .. } => Some(worker),
+            _ => None,
+        });
+        let caught: Vec<NodeId> = caught.collect();
+        for id in &caught {
             // Backtracking: what he said is as if never said.
-            for point in std::mem::take(&mut self.records[who.number as usize].accepted) {
+            let (number, _) = owner(id);
+            for point in std::mem::take(&mut self.records[number as usize].accepted) {
                 let slot = &mut self.slots[point as usize];
                 slot.accepted = None;
                 slot.parts.retain(|part| part.class.is_none());
                 self.decided -= 1;
             }
         }
-        caught && matches!(self.scheme, Scheme::SpotCheck { blacklist: true, .. })
+        match self.scheme {
+            Scheme::SpotCheck { blacklist: true, .. } => caught,
+            _ => Vec::new(),
+        }
     }
 
-    fn strike(&mut self, who: Who, _out: &mut Vec<Verdict>) {
+    fn strike(&mut self, id: NodeId, _out: &mut Vec<Verdict>) {
         for slot in &mut self.slots {
-            slot.parts.retain(|part| part.who.id != who.id);
+            slot.parts.retain(|part| part.who.id != id);
         }
     }
 

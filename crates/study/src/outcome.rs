@@ -31,6 +31,31 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// A run of these parts, which went on at the same time.
+    pub fn of_parts(parts: &[Self]) -> Self {
+        if let [part] = parts {
+            return *part;
+        }
+        let sum = |value: fn(&Self) -> f64| parts.iter().map(value).sum::<f64>();
+        let mean = |value: fn(&Self) -> f64, weight: fn(&Self) -> f64, none: f64| {
+            let all: f64 = parts.iter().map(weight).sum();
+            let weighted = parts.iter().map(|part| value(part) * weight(part)).sum::<f64>();
+            if all > 0.0 { weighted / all } else { none }
+        };
+        Self {
+            accepted_wrong: mean(|o| o.accepted_wrong, |o| o.gridlets, 0.0),
+            detected: mean(|o| o.detected, |o| o.lies, 1.0),
+            copies: mean(|o| o.copies, |o| o.gridlets, 0.0),
+            makespan: parts.iter().map(|o| o.makespan).fold(0.0, f64::max),
+            blamed: mean(|o| o.blamed, |o| o.truths, 0.0),
+            expelled: parts.iter().map(|o| o.expelled).sum(),
+            gridlets: sum(|o| o.gridlets),
+            lies: sum(|o| o.lies),
+            truths: sum(|o| o.truths),
+            caught: sum(|o| o.caught),
+        }
+    }
+
     /// Amounts become shares.
     pub(crate) fn finish(&mut self, gridlets: f64) {
         self.gridlets = gridlets;

@@ -73,6 +73,9 @@ pub struct Scenario {
     pub gridlets: u32,
     /// Jobs of this kind, one after the other; what was learned is kept.
     pub jobs: u32,
+    /// Who submits: each has jobs of its own, its share of the participants (liars are spread evenly), and its
+    /// own record of them, as each node of a grid has. Large populations are simulated so, in parallel.
+    pub submitters: u32,
     /// Who decides.
     pub scheme: Scheme,
     /// Whether Outlast keeps histories and blacklists: without, as the paper's simulator.
@@ -106,6 +109,7 @@ impl Default for Scenario {
             work: vec![640, 480],
             gridlets: 64,
             jobs: 1,
+            submitters: 1,
             scheme: Scheme::Outlast(Policy { samples: 0, ..Policy::with_majority(3) }),
             history: true,
             behaviour: Behaviour::Always,
@@ -197,6 +201,17 @@ impl Scenario {
         }
     }
 
+    /// The share of the population and the work of one submitter, from 0.
+    pub(crate) fn part(&self, submitter: u32) -> Self {
+        let share = |all: u32| {
+            let (all, of) = (u64::from(all), u64::from(self.submitters));
+            (all * (u64::from(submitter) + 1) / of - all * u64::from(submitter) / of) as u32
+        };
+        let participants = share(self.participants);
+        let colluders = share(self.colluders).min(participants);
+        Self { participants, colluders, submitters: 1, ..self.clone() }
+    }
+
     /// Share of the participants that lies.
     pub fn liars(&self) -> f64 {
         f64::from(self.colluders) / f64::from(self.participants)
@@ -221,9 +236,12 @@ impl Scenario {
         }
         let atoms = self.work.iter().fold(1u64, |all, &n| all.saturating_mul(n));
         within("gridlets", self.gridlets.into(), 1, u64::from(GRIDLETS).min(atoms))?;
-        within("jobs", self.jobs.into(), 1, RUN_GRIDLETS / u64::from(self.gridlets))?;
+        within("submitters", self.submitters.into(), 1, self.participants.into())?;
+        let each = u64::from(self.gridlets).saturating_mul(self.submitters.into());
+        within("jobs", self.jobs.into(), 1, RUN_GRIDLETS / each.min(RUN_GRIDLETS))?;
         within("atoms in a sample", self.sample_atoms.into(), 1, u32::MAX.into())?;
-        within("answers to a gridlet", self.answers().into(), 1, self.participants.into())?;
+        let workers = u64::from(self.participants / self.submitters);
+        within("answers to a gridlet", self.answers().into(), 1, workers)?;
         let mut shares = vec![
             ("a probability that two wrong answers match", self.matching),
             ("a knowledge", self.knowledge),

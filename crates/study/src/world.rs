@@ -15,20 +15,19 @@
 //!
 //! What it doesn't do: decide. It neither counts votes nor remembers who was right.
 
+mod agenda;
 mod hand_out;
-
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
 
 use outlast_types::NodeId;
 use outlast_verify::{Class, Proof, Verdict};
 
-use crate::dice::{Dice, owner, submitter};
-use crate::engine::{Engine, Occasion, Who};
+use crate::dice::{Dice, owner};
+use crate::engine::{Engine, Who};
 use crate::layout::Layout;
 use crate::outcome::Outcome;
 use crate::population::Population;
 use crate::scenario::{Behaviour, Scenario};
+use agenda::Agenda;
 
 /// Time of an ordinary gridlet on an ordinary machine.
 const GRIDLET_TIME: f64 = 1e6;
@@ -79,7 +78,7 @@ pub(crate) struct World<'a, E> {
     dice: Dice,
     now: u64,
     tasks: Vec<Task>,
-    events: BinaryHeap<Reverse<(u64, u32)>>,
+    events: Agenda,
     free: Vec<u32>,
     /// Pieces of layer 0 that were handed out once.
     begun: u32,
@@ -99,13 +98,12 @@ pub(crate) struct World<'a, E> {
     verdicts: Vec<Verdict>,
     /// Points whose decision was taken back.
     reopened: Vec<u32>,
-    occasions: BTreeMap<u32, (NodeId, Occasion)>,
     done_at: u64,
     outcome: Outcome,
 }
 
 impl<'a, E: Engine> World<'a, E> {
-    pub(crate) fn new(scenario: &'a Scenario, layout: &'a Layout, engine: E, run: u32) -> Self {
+    pub(crate) fn new(scenario: &'a Scenario, layout: &'a Layout, engine: E, run: u64) -> Self {
         let mut dice = Dice::of_run(scenario.seed, run);
         let people = Population::new(scenario, &mut dice);
         let workers = people.len();
@@ -119,7 +117,7 @@ impl<'a, E: Engine> World<'a, E> {
             dice,
             now: 0,
             tasks: vec![Task::None; workers as usize],
-            events: BinaryHeap::new(),
+            events: Agenda::default(),
             free: (0..workers).collect(),
             begun: 0,
             again: Vec::new(),
@@ -131,7 +129,6 @@ impl<'a, E: Engine> World<'a, E> {
             since_scan: 0,
             verdicts: Vec::new(),
             reopened: Vec::new(),
-            occasions: BTreeMap::new(),
             done_at: 0,
             outcome: Outcome::default(),
         }
@@ -161,7 +158,7 @@ impl<'a, E: Engine> World<'a, E> {
         self.done_at = start;
         loop {
             self.dispatch();
-            if let Some(Reverse((time, worker))) = self.events.pop() {
+            if let Some((time, worker)) = self.events.pop() {
                 self.now = time;
                 self.since_scan += 1;
                 self.end_lease(worker);
@@ -300,17 +297,16 @@ impl<'a, E: Engine> World<'a, E> {
 
     /// Does what the verdicts ask for until there are none.
     fn digest(&mut self) {
+        let mut batch = Vec::new();
         while !self.verdicts.is_empty() {
-            let batch = std::mem::take(&mut self.verdicts);
+            std::mem::swap(&mut batch, &mut self.verdicts);
             for verdict in &batch {
                 self.heed(verdict);
             }
-            if self.verdicts.is_empty() {
-                // Keeps the buffer.
-                self.verdicts = batch;
-                self.verdicts.clear();
-                self.learn();
+            for id in self.engine.learn(&batch, &mut self.verdicts) {
+                self.expel(id);
             }
+            batch.clear();
         }
         while let Some(point) = self.reopened.pop() {
             self.refill(point);
@@ -320,7 +316,6 @@ impl<'a, E: Engine> World<'a, E> {
     fn heed(&mut self, verdict: &Verdict) {
         match *verdict {
             Verdict::Accepted { .. } => self.done_at = self.now,
-            Verdict::Right { worker, .. } => self.note(worker, None),
             Verdict::Wrong { worker, cell, proof } => {
                 let (number, _) = owner(&worker);
                 if number < self.people.len() {
@@ -330,36 +325,22 @@ impl<'a, E: Engine> World<'a, E> {
                         weight;
                 }
                 self.dirty |= proof != Proof::Outvoted;
-                self.note(worker, Some(proof));
             }
+            Verdict::Right { .. } | Verdict::Passed { .. } | Verdict::Together { .. } => {}
             Verdict::SampleWanted { cell, .. } => self.sample(cell.0),
             Verdict::Hopeless { cell } => self.own_answer(cell.0),
             Verdict::Retracted { cell, .. } => self.reopened.push(cell.0),
-            Verdict::Passed { .. } | Verdict::Together { .. } => {}
         }
     }
 
-    fn note(&mut self, worker: NodeId, proof: Occasion) {
-        let (number, _) = owner(&worker);
-        if worker != submitter() && number < self.people.len() {
-            let (_, worst) = self.occasions.entry(number).or_insert((worker, None));
-            *worst = (*worst).max(proof);
-        }
-    }
-
-    /// One entry for each worker and event, as the grid's nodes do it.
-    fn learn(&mut self) {
-        while let Some((number, (id, occasion))) = self.occasions.pop_first() {
-            let who = Who { number, id };
-            if self.engine.learn(who, occasion, &mut self.verdicts) {
-                self.dirty = true;
-                self.engine.strike(who, &mut self.verdicts);
-                let (_, life) = owner(&id);
-                if life == self.people.get(number).life {
-                    self.outcome.expelled += 1;
-                    self.people.expel(number, self.scenario.whitewash);
-                }
-            }
+    /// Somebody is found out: he gets no work, and what he said counts no longer.
+    fn expel(&mut self, id: NodeId) {
+        let (number, life) = owner(&id);
+        self.dirty = true;
+        self.engine.strike(id, &mut self.verdicts);
+        if number < self.people.len() && life == self.people.get(number).life {
+            self.outcome.expelled += 1;
+            self.people.expel(number, self.scenario.whitewash);
         }
     }
 }

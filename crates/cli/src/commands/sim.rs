@@ -87,29 +87,41 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Runs each point so many times. Whichever thread does a run, it has its place: the result does not depend on
+/// Runs each point so many times. Whichever thread does a part, it has its place: the result does not depend on
 /// how many there are.
 fn simulate(points: &[Point], layouts: &[Arc<Layout>], runs: u32, threads: usize) -> Vec<Summary> {
-    let total = points.len() * runs as usize;
-    let outcomes: Mutex<Vec<Outcome>> = Mutex::new(vec![Outcome::default(); total]);
+    let mut parts = Vec::new();
+    for (at, point) in points.iter().enumerate() {
+        for run in 0..runs {
+            parts.extend((0..point.scenario.submitters).map(|part| (at, run, part)));
+        }
+    }
+    let outcomes: Mutex<Vec<Outcome>> = Mutex::new(vec![Outcome::default(); parts.len()]);
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(total) {
+        for _ in 0..threads.min(parts.len()) {
             scope.spawn(|| {
                 loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= total {
-                        return;
-                    }
-                    let (point, run) = (at / runs as usize, (at % runs as usize) as u32);
-                    let outcome = outlast_study::run(&points[point].scenario, &layouts[point], run);
-                    outcomes.lock().expect("no thread panics with it")[at] = outcome;
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&(at, run, part)) = parts.get(place) else { return };
+                    let scenario = &points[at].scenario;
+                    let outcome = outlast_study::run_part(scenario, &layouts[at], run, part);
+                    outcomes.lock().expect("no thread panics with it")[place] = outcome;
                 }
             });
         }
     });
     let outcomes = outcomes.into_inner().expect("no thread panics with it");
-    outcomes.chunks(runs as usize).map(Summary::of).collect()
+    let mut rest = &outcomes[..];
+    let mut summaries = Vec::with_capacity(points.len());
+    for point in points {
+        let submitters = point.scenario.submitters as usize;
+        let (own, others) = rest.split_at(runs as usize * submitters);
+        let runs: Vec<Outcome> = own.chunks(submitters).map(Outcome::of_parts).collect();
+        summaries.push(Summary::of(&runs));
+        rest = others;
+    }
+    summaries
 }
 
 fn draw(

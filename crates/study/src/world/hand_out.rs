@@ -1,7 +1,5 @@
 //! Work finds workers.
 
-use std::cmp::Reverse;
-
 use super::{GRIDLET_TIME, JITTER, LEASE, TRIES, Task, World};
 use crate::engine::{Engine, Who};
 
@@ -142,7 +140,7 @@ impl<E: Engine> World<'_, E> {
         let factor = if answers { late } else { LEASE };
         let takes = (weight * GRIDLET_TIME * factor / speed).max(1.0) as u64;
         self.tasks[worker as usize] = task;
-        self.events.push(Reverse((self.now + takes, worker)));
+        self.events.push(self.now + takes, worker);
     }
 
     /// Queues pieces for a point until as many answers are on their way as it needs.
