@@ -61,9 +61,9 @@ pub const LEDGER_NODES: usize = 4096;
 /// Nodes that the assumed share of liars is worth: after as many the grid's own count for half.
 const PRIOR_NODES: f64 = 10.0;
 
-/// Checks after which a node counts as honest for the prior: one that lies in a quarter of its answers is
-/// found in them with 94 %. Whoever lies seldom is found later, and counted then.
-const CLEARED_CHECKS: f32 = 10.0;
+/// Checks after which a node counts as honest for the prior: one that lies in an eighth of its answers is
+/// found in them with 93 %. Whoever lies seldom is found later, and counted then.
+const CLEARED_CHECKS: f32 = 20.0;
 
 /// The prior's upper end: of a majority of liars no vote says anything.
 const MOST_LIARS: f64 = 0.49;

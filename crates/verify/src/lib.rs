@@ -17,6 +17,7 @@
 //! What is deliberately absent: comparing answers. The caller sorts them into classes with the
 //! application's comparator; here a class is a number.
 
+pub mod commitment;
 pub mod credibility;
 mod ledger;
 pub mod partition;

@@ -56,7 +56,7 @@ fn credence_is_the_bound_for_the_checks_passed() {
 fn the_share_of_liars_is_learned_and_newcomers_stand_or_fall_with_it() {
     let mut ledger = Ledger::new();
     for number in 0..100 {
-        for _ in 0..10 {
+        for _ in 0..20 {
             ledger.record(&right(node(number), Basis::Quiz));
         }
     }

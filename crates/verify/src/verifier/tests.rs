@@ -1,6 +1,8 @@
 use super::*;
 
+mod population;
 mod properties;
+mod trust;
 
 const ME: u8 = 0;
 const A: Class = Class(0);
