@@ -36,6 +36,7 @@ use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
 use layout::Layout;
+pub use layout::cut;
 
 use alike::Alike;
 use undecided::Undecided;
@@ -61,8 +62,7 @@ pub struct JobSpec {
     pub vo: Option<VoId>,
     /// How its results are verified.
     pub policy: Policy,
-    /// Further ways to cut its cells, besides the manager's gridlets: see [`outlast_verify::partition`]. Each layer
-    /// is boxes of cells that don't share any.
+    /// How its cells are cut, if not into the manager's gridlets: see [`cut`].
     pub layers: Vec<Vec<Region>>,
     /// For the choice of samples; secret from the workers.
     pub seed: u64,

@@ -39,7 +39,7 @@ pub mod wire;
 mod worker;
 
 pub use coordinator::{
-    Coordinator, End, Fault, GridletReport, JobSpec, Phase, Report, WorkerReport, WrongReport,
+    Coordinator, End, Fault, GridletReport, JobSpec, Phase, Report, WorkerReport, WrongReport, cut,
 };
 pub use effect::{
     Effect, Examined, Input, JobKey, Run, RunEvent, RunFailure, RunId, SampleOutcome,

@@ -109,9 +109,10 @@ impl Node {
             crate::submit::prepare(&shared, &catalogue, spec, policy, slots.max(1))
         });
         let prepared = prepared.await.map_err(|error| ApiError::internal(error.to_string()))??;
-        let (id, files) = (prepared.id, Arc::new(prepared));
+        let (files, spec) = prepared;
+        let (id, files, spec) = (files.id, Arc::new(files), Arc::new(spec));
         let (reply, taken) = tokio::sync::oneshot::channel();
-        self.shared.kernel.send(Event::Submit { job: Arc::clone(&files), reply }).await;
+        self.shared.kernel.send(Event::Submit { job: Arc::clone(&files), spec, reply }).await;
         match tokio::time::timeout(ASK_TIMEOUT, taken).await {
             Ok(Ok(())) => {
                 let text = format!("submitted: {}", describe_size(&files));

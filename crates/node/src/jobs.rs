@@ -11,8 +11,9 @@ use outlast_gridlet::{
     ApplicationManager, Blobs, CellOutput, CommandLine, Content, Ran, Registry, Results, Tool,
 };
 use outlast_job::wire::ManifestRef;
-use outlast_job::{JobSpec, Record};
+use outlast_job::{JobSpec, Record, cut};
 use outlast_types::{CellId, Hash, JobId, Time, VoId, limits, wire};
+use outlast_verify::partition::PlanError;
 use outlast_verify::{Class, Policy};
 
 use crate::journal::Journal;
@@ -54,27 +55,28 @@ impl JobRecord {
     }
 
     /// The job as the coordinator wants it.
-    pub(crate) fn spec(
-        &self,
-        id: JobId,
-        registry: &Registry,
-    ) -> Result<JobSpec, outlast_gridlet::OpenError> {
+    pub(crate) fn spec(&self, id: JobId, registry: &Registry) -> anyhow::Result<JobSpec> {
         let application = registry.choose(Some(&self.app), &self.command)?;
-        Ok(self.spec_with(id, application.restore(&self.state)?))
+        Ok(self.spec_with(id, application.restore(&self.state)?)?)
     }
 
-    pub(crate) fn spec_with(&self, id: JobId, manager: Arc<dyn ApplicationManager>) -> JobSpec {
+    pub(crate) fn spec_with(
+        &self,
+        id: JobId,
+        manager: Arc<dyn ApplicationManager>,
+    ) -> Result<JobSpec, PlanError> {
         let Self { manifest, vo, policy, seed, created, .. } = self;
-        JobSpec {
+        let layers = cut(&*manager, policy, *seed)?;
+        Ok(JobSpec {
             id,
             manager,
             manifest: *manifest,
             vo: *vo,
             policy: *policy,
-            layers: Vec::new(),
+            layers,
             seed: *seed,
             created: *created,
-        }
+        })
     }
 }
 

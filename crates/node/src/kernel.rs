@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
 use outlast_job::wire::{Message, ToCoordinator, ToWorker};
-use outlast_job::{Effect, End, Input, JobKey, Peer, Record};
+use outlast_job::{Effect, End, Input, JobKey, JobSpec, Peer, Record};
 use outlast_types::{JobId, NodeId, Time, VoId, limits, wire};
 
 use crate::examiner::Task;
@@ -62,7 +62,7 @@ pub(crate) enum Event {
     /// Something that the peer wants to know.
     Input(Input),
     /// A job to take on; the reply comes once it is safe.
-    Submit { job: Arc<JobFiles>, reply: tokio::sync::oneshot::Sender<()> },
+    Submit { job: Arc<JobFiles>, spec: Arc<JobSpec>, reply: tokio::sync::oneshot::Sender<()> },
     /// A question.
     Ask(Query),
     /// There is news of trust.
@@ -199,12 +199,11 @@ impl Loop {
         let now = self.shared.clock.now();
         match event {
             Event::Input(input) => self.peer.handle(now, input, effects),
-            Event::Submit { job, reply } => match job.record.encode() {
+            Event::Submit { job, spec, reply } => match job.record.encode() {
                 Ok(bytes) => {
                     batch.put_job(job.id, bytes);
-                    let spec = job.record.spec_with(job.id, job.manager.clone());
                     self.shared.jobs.insert(job);
-                    self.peer.handle(now, Input::Submit(Arc::new(spec)), effects);
+                    self.peer.handle(now, Input::Submit(spec), effects);
                     self.shared.metrics.job_submitted();
                     replies.push(reply);
                 }

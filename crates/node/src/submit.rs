@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use outlast_api::types::JobSpec;
 use outlast_api::{ApiError, ErrorCode};
-use outlast_gridlet::{ApplicationManager, OpenError, SplitHint};
+use outlast_gridlet::{ApplicationManager, Gridlet, OpenError, SplitHint};
+use outlast_job::cut;
 use outlast_job::wire::ManifestRef;
-use outlast_types::{CellId, Hash, JobId, limits, wire};
+use outlast_types::{CellId, GridletId, Hash, JobId, Region, limits, wire};
 use outlast_verify::Policy;
 use outlast_vo::Rights;
 
@@ -32,7 +33,7 @@ pub(crate) fn prepare(
     spec: JobSpec,
     policy: Policy,
     slots: u32,
-) -> Result<JobFiles, ApiError> {
+) -> Result<(JobFiles, outlast_job::JobSpec), ApiError> {
     let vo = spec.vo.as_deref().map(|vo| {
         shared.trust.look(|keyring| crate::trust::pick(keyring, Some(vo), Rights::SUBMIT))
     });
@@ -56,7 +57,11 @@ pub(crate) fn prepare(
     let application = application.map_err(refuse)?;
     let hint = SplitHint { slots, gridlets: spec.gridlets };
     let manager = application.open(&command, &files, hint).map_err(refuse)?;
-    try_recipes(manager.as_ref())?;
+    let layers = cut(&*manager, &policy, 0);
+    try_recipes(
+        manager.as_ref(),
+        &layers.map_err(|error| ApiError::bad_request(error.to_string()))?,
+    )?;
     let mut policy = policy;
     if manager.sample(CellId(0), 0).is_none() {
         policy.samples = 0;
@@ -84,12 +89,17 @@ pub(crate) fn prepare(
     let id = JobId::from_u64(number(id));
     let needed = record.blobs.iter().chain([&record.manifest.hash]);
     shared.store.pin(needed, Holder::Submitted(id));
-    Ok(JobFiles::new(id, record, manager, false))
+    let spec = record.spec_with(id, Arc::clone(&manager));
+    // Again: what it was refused for may hang on the seed.
+    let spec = spec.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    Ok((JobFiles::new(id, record, manager, false), spec))
 }
 
 /// A gridlet whose lease doesn't fit into a frame could never be handed out: better to say so now.
-fn try_recipes(manager: &dyn ApplicationManager) -> Result<(), ApiError> {
-    let gridlets = manager.gridlets();
+fn try_recipes(manager: &dyn ApplicationManager, layers: &[Vec<Region>]) -> Result<(), ApiError> {
+    let cells = layers.iter().flatten().cloned();
+    let cut = cells.map(|cells| Gridlet { id: GridletId(0), cells, cost: 1.0 });
+    let gridlets: Vec<Gridlet> = manager.gridlets().iter().cloned().chain(cut).collect();
     let stride = gridlets.len().div_ceil(TRIED_RECIPES).max(1);
     for gridlet in gridlets.iter().step_by(stride).chain(gridlets.last()) {
         let cells: Vec<_> = manager.grid().cells_in(&gridlet.cells).collect();

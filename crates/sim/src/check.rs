@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use outlast_gridlet::{ApplicationManager, CellOutput};
 use outlast_job::wire::{Message, ToWorker};
-use outlast_job::{Coordinator, Record};
-use outlast_types::{Attempt, CellId, JobId, NodeId};
+use outlast_job::{Coordinator, JobSpec, Record};
+use outlast_types::{Attempt, CellId, JobId, NodeId, Region};
 use outlast_verify::Class;
 
 use crate::app::Toy;
@@ -24,6 +24,8 @@ struct Grant {
 struct Job {
     submitter: NodeId,
     toy: Arc<Toy>,
+    /// Boxes of cells, by gridlet.
+    boxes: Vec<Region>,
     grants: BTreeMap<Attempt, Grant>,
     accepted: BTreeMap<CellId, Class>,
 }
@@ -49,8 +51,14 @@ impl Checker {
         self.violation.get_or_insert_with(|| what.into());
     }
 
-    pub(crate) fn submitted(&mut self, id: JobId, submitter: NodeId, toy: Arc<Toy>) {
-        let job = Job { submitter, toy, grants: BTreeMap::new(), accepted: BTreeMap::new() };
+    pub(crate) fn submitted(&mut self, spec: &JobSpec, submitter: NodeId, toy: Arc<Toy>) {
+        let id = spec.id;
+        let mut boxes: Vec<Region> = spec.layers.iter().flatten().cloned().collect();
+        if boxes.is_empty() {
+            boxes = toy.gridlets().iter().map(|gridlet| gridlet.cells.clone()).collect();
+        }
+        let (grants, accepted) = (BTreeMap::new(), BTreeMap::new());
+        let job = Job { submitter, toy, boxes, grants, accepted };
         self.jobs.insert(id, job);
     }
 
@@ -66,7 +74,7 @@ impl Checker {
         match record {
             Record::Granted { attempt, gridlet, worker, cells, .. } => {
                 let cells: BTreeSet<CellId> = if cells.is_empty() {
-                    let whole = &job.toy.gridlets()[gridlet.index()].cells;
+                    let whole = &job.boxes[gridlet.index()];
                     job.toy.grid().cells_in(whole).collect()
                 } else {
                     cells.iter().copied().collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outlast_broker::Flops;
 use outlast_job::wire::ManifestRef;
-use outlast_job::{Input, JobSpec, Peer, Record, Recovered, Standing};
+use outlast_job::{Input, JobSpec, Peer, Record, Recovered, Standing, cut};
 use outlast_types::{Ad, Hash, VoId, limits, wire};
 
 use crate::app::Toy;
@@ -148,17 +148,19 @@ impl World {
         }
         let toy = Arc::new(Toy::new(self.dice.number(), plan.shape));
         let manifest = ManifestRef { hash: Hash::of(&id.as_u64().to_le_bytes()), length: 8 };
+        let seed = self.dice.number();
+        let layers = cut(&*toy, &plan.policy, seed).expect("a plan is one that can be carried out");
         let spec = Arc::new(JobSpec {
             id,
             manager: toy.clone(),
             manifest,
             vo: None,
             policy: plan.policy,
-            layers: Vec::new(),
-            seed: self.dice.number(),
+            layers,
+            seed,
             created: self.now,
         });
-        self.check.submitted(id, self.hosts[node].id, toy.clone());
+        self.check.submitted(&spec, self.hosts[node].id, toy.clone());
         let disk = JobDisk {
             spec: spec.clone(),
             toy,

@@ -1,7 +1,7 @@
 //! A job's gridlets, in layers: each layer cuts the same cells in another way.
 //!
 //! ```text
-//!   layer 0   |--- 0 ---|--- 1 ---|--- 2 ---|      the manager's own gridlets
+//!   layer 0   |--- 0 ---|--- 1 ---|--- 2 ---|      as a rule the manager's own gridlets
 //!   layer 1   |- 3 -|--- 4 ---|--- 5 ---|- 6 -|    shifted (GINGER, figure 1) or crossed (figure 3)
 //!   cells     |. . . . . . . . . . . . . . .|      comparison points
 //! ```
@@ -14,8 +14,29 @@
 
 use std::collections::BTreeSet;
 
-use outlast_gridlet::Gridlet;
+use outlast_gridlet::{ApplicationManager, Gridlet};
 use outlast_types::{CellGrid, CellId, GridletId, Region};
+use outlast_verify::partition::{PlanError, plan_seeded};
+use outlast_verify::{Partitioning, Policy};
+
+/// How a job's cells are to be cut under a policy: what [`JobSpec::layers`](super::JobSpec::layers) wants. `seed` is the
+/// job's. The same arguments give the same layers, so they needn't be written down.
+///
+/// # Errors
+/// If this job can't be cut so: says what would work.
+pub fn cut(
+    manager: &dyn ApplicationManager,
+    policy: &Policy,
+    seed: u64,
+) -> Result<Vec<Vec<Region>>, PlanError> {
+    if policy.partitioning == Partitioning::Standard {
+        return Ok(Vec::new());
+    }
+    let base: Vec<Region> =
+        manager.gridlets().iter().map(|gridlet| gridlet.cells.clone()).collect();
+    let plan = plan_seeded(manager.grid(), &base, policy.partitioning, policy.replicas(), seed)?;
+    Ok(plan.layers)
+}
 
 /// See the module.
 pub(super) struct Layout {
@@ -28,17 +49,21 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The manager's gridlets, which partition the grid, and further layers of boxes of cells, which need not cover
-    /// all of it.
-    pub(super) fn new(grid: &CellGrid, base: &[Gridlet], more: &[Vec<Region>]) -> Self {
-        let mut layout = Self { gridlets: base.to_vec(), starts: vec![0], of: Vec::new() };
-        layout.index(grid);
+    /// The manager's gridlets, which partition the grid; or in their place layers of boxes of cells. The first layer covers
+    /// all of it, the others need not.
+    pub(super) fn new(grid: &CellGrid, base: &[Gridlet], layers: &[Vec<Region>]) -> Self {
+        let mut layout = Self { gridlets: Vec::new(), starts: vec![0], of: Vec::new() };
+        if layers.is_empty() {
+            layout.gridlets = base.to_vec();
+            layout.index(grid);
+            return layout;
+        }
         let mut cost = vec![0.0; grid.cells() as usize];
         for gridlet in base {
             let each = gridlet.cost / (gridlet.cells.volume().max(1) as f64);
             grid.cells_in(&gridlet.cells).for_each(|cell| cost[cell.index()] = each);
         }
-        for layer in more {
+        for layer in layers {
             for cells in layer {
                 let id = GridletId(layout.gridlets.len() as u32);
                 let cost = grid.cells_in(cells).map(|cell| cost[cell.index()]).sum();
@@ -84,7 +109,7 @@ impl Layout {
         self.starts.partition_point(|&start| start <= id.0) - 1
     }
 
-    /// The manager's gridlet that has this cell.
+    /// The gridlet of the first layer that has this cell.
     pub(super) fn base_of(&self, cell: CellId) -> GridletId {
         GridletId(self.of[0][cell.index()])
     }

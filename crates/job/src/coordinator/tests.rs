@@ -207,7 +207,8 @@ fn layered(quorum: u8) -> Arc<JobSpec> {
     let mut spec = spec(1, 6, quorum);
     let spec_mut = Arc::make_mut(&mut spec);
     spec_mut.manager = Empty::cut(6, &[0..3, 3..6]);
-    spec_mut.layers = vec![vec![line(0..1), line(1..4), line(4..6)]];
+    let first = vec![line(0..3), line(3..6)];
+    spec_mut.layers = vec![first, vec![line(0..1), line(1..4), line(4..6)]];
     spec
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use outlast_sim::app::Shape;
 use outlast_sim::{Answers, Behaviour, Dice, Ends, Fault, JobPlan, Link, NodePlan, Scenario};
-use outlast_verify::{Policy, Schedule};
+use outlast_verify::{Partitioning, Policy, Schedule};
 
 fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -160,6 +160,22 @@ pub(crate) fn liars_and_colluders(dice: &mut Dice) -> Scenario {
     }
     let alone = dice.pick(&[Answers::Lies(1.0), Answers::Lies(0.3), Answers::LiesInOnePoint]);
     spoil(&mut scenario, last, Behaviour::that(alone.clone()));
+    scenario
+}
+
+/// Liars and colluders, and a submitter that may die, while replicas are cut in different ways.
+pub(crate) fn cut_differently(dice: &mut Dice) -> Scenario {
+    let mut scenario = liars_and_colluders(dice);
+    for job in &mut scenario.jobs {
+        job.shape.cells = [dice.between(3, 6), dice.between(4, 9)];
+        job.shape.gridlet = [dice.between(1, 2), dice.between(3, 4)];
+        job.policy.partitioning = *dice.pick(&[Partitioning::Overlapped, Partitioning::Meshed]);
+        job.policy.schedule = *dice.pick(&[Schedule::Incremental, Schedule::AllAtOnce]);
+    }
+    if dice.chance(0.3) {
+        scenario.faults.push(crash(dice, 0..1, 300, 2000));
+        scenario.calm = secs(10);
+    }
     scenario
 }
 

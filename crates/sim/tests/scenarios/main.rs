@@ -23,6 +23,7 @@ scenarios! {
     bad_network: 300,
     partitions: 250,
     liars_and_colluders: 300,
+    cut_differently: 300,
     colluders_against_samples: 200,
     rubbish_and_claimed_failures: 200,
     hanging_workers: 100,

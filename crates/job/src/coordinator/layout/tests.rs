@@ -6,15 +6,19 @@ fn line(range: std::ops::Range<u64>) -> Region {
     Region::new(vec![range])
 }
 
-fn layout(more: &[Vec<Region>]) -> (CellGrid, Layout) {
+fn layout(layers: &[Vec<Region>]) -> (CellGrid, Layout) {
     let grid = CellGrid::new(vec![Axis::new(12, 1)]).unwrap();
     let cut = |id: u32, cost: f64| {
         let start = u64::from(id) * 4;
         Gridlet { id: GridletId(id), cells: line(start..start + 4), cost }
     };
     let base = [cut(0, 4.0), cut(1, 8.0), cut(2, 4.0)];
-    let layout = Layout::new(&grid, &base, more);
+    let layout = Layout::new(&grid, &base, layers);
     (grid, layout)
+}
+
+fn plain() -> Vec<Region> {
+    [0..4, 4..8, 8..12].map(line).into()
 }
 
 fn shifted() -> Vec<Region> {
@@ -34,7 +38,7 @@ fn one_layer_is_the_managers_own() {
 
 #[test]
 fn answers_of_a_cell_go_round_the_layers() {
-    let (grid, layout) = layout(&[shifted()]);
+    let (grid, layout) = layout(&[plain(), shifted()]);
     assert_eq!((layout.layers(), layout.len(), layout.base()), (2, 7, 3));
     assert_eq!(layout.all_of(CellId(5)).collect::<Vec<_>>(), [GridletId(1), GridletId(4)]);
     assert_eq!([0, 1, 2].map(|count| layout.turn(CellId(5), count)), [0, 1, 0]);
@@ -45,14 +49,14 @@ fn answers_of_a_cell_go_round_the_layers() {
 
 #[test]
 fn a_shifted_gridlet_costs_what_its_cells_cost() {
-    let (_, layout) = layout(&[shifted()]);
+    let (_, layout) = layout(&[plain(), shifted()]);
     let costs: Vec<f64> = (3..7).map(|id| layout.gridlet(GridletId(id)).cost).collect();
     assert_eq!(costs, [2.0, 6.0, 6.0, 2.0]);
 }
 
 #[test]
 fn a_cell_that_a_layer_leaves_out_is_computed_in_the_others() {
-    let (_, layout) = layout(&[vec![line(2..6)]]);
+    let (_, layout) = layout(&[plain(), vec![line(2..6)]]);
     assert_eq!([0, 1, 2].map(|count| layout.turn(CellId(0), count)), [0, 0, 0]);
     assert_eq!([0, 1, 2].map(|count| layout.turn(CellId(3), count)), [0, 1, 0]);
 }
