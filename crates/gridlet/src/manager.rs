@@ -420,6 +420,11 @@ pub trait ApplicationManager: Send + Sync {
     /// A random piece of a cell for the submitter to compute; `None` if nothing smaller than the whole job can be.
     fn sample(&self, cell: CellId, seed: u64) -> Option<Sample>;
 
+    /// How many samples of a gridlet pay, if the user says nothing; `None`: there are none. By default one.
+    fn samples(&self) -> Option<u8> {
+        self.sample(CellId(0), 0).map(|_| 1)
+    }
+
     /// Whether an answer is right where `sample` was computed. `truth` is what the sample's step gave here.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ const HOUSE: &[Room] = &[
     Room { name: "gridlet", pure: true, may_use: &["types"] },
     Room { name: "verify", pure: true, may_use: &["types"] },
     Room { name: "study", pure: true, may_use: &["types", "verify"] },
+    Room { name: "deploy", pure: true, may_use: &["types", "gridlet", "verify"] },
     Room {
         name: "job",
         pure: true,
@@ -43,10 +44,15 @@ const HOUSE: &[Room] = &[
         name: "node",
         pure: false,
         may_use: &[
-            "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job", "os", "api",
+            "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "deploy", "job", "os",
+            "api",
         ],
     },
-    Room { name: "cli", pure: false, may_use: &["types", "verify", "study", "os", "api", "node"] },
+    Room {
+        name: "cli",
+        pure: false,
+        may_use: &["types", "verify", "study", "deploy", "os", "api", "node"],
+    },
 ];
 
 /// What would bring I/O, a clock or chance into a pure crate.

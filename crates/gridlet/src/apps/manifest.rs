@@ -42,7 +42,7 @@ mod value;
 
 use std::sync::Arc;
 
-pub use diagnostic::{Broken, Diagnostic};
+pub use diagnostic::{Broken, Diagnostic, similar};
 pub use model::Manifest;
 
 use crate::apps::command;

@@ -36,12 +36,7 @@ pub struct Broken {
 
 impl Diagnostic {
     /// A problem at these bytes of `text`.
-    pub(super) fn at(
-        text: &str,
-        span: &Range<usize>,
-        message: String,
-        help: Option<String>,
-    ) -> Self {
+    pub fn at(text: &str, span: &Range<usize>, message: String, help: Option<String>) -> Self {
         let start = floor(text, span.start);
         let end = floor(text, span.end.max(start));
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -53,6 +48,23 @@ impl Diagnostic {
             message,
             help,
         }
+    }
+
+    /// Its line of the text with a caret below what is wrong, and the help.
+    pub fn snippet(&self, text: &str) -> String {
+        let Self { line, column, length, help, .. } = self;
+        let source = text.lines().nth(line - 1).unwrap_or_default();
+        let number = line.to_string();
+        let gap = " ".repeat(number.len());
+        // A tab is as wide above the caret as below it.
+        let before = source.chars().take(column - 1);
+        let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let mut out = format!("{gap} |\n{number} | {source}\n{gap} | {indent}");
+        let _ = writeln!(out, "{}", "^".repeat(*length));
+        if let Some(help) = help {
+            let _ = writeln!(out, "{gap} = help: {help}");
+        }
+        out
     }
 }
 
@@ -80,21 +92,11 @@ impl Broken {
     pub fn render(&self) -> String {
         let mut out = String::new();
         for problem in self.diagnostics.iter().take(SHOWN) {
-            let Diagnostic { line, column, length, message, help } = problem;
-            let source = self.text.lines().nth(line - 1).unwrap_or_default();
-            let number = line.to_string();
-            let gap = " ".repeat(number.len());
-            // A tab is as wide above the caret as below it.
-            let before = source.chars().take(column - 1);
-            let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+            let Diagnostic { line, column, message, .. } = problem;
+            let gap = " ".repeat(line.to_string().len());
             let _ = writeln!(out, "error: {message}");
             let _ = writeln!(out, "{gap}--> {}:{line}:{column}", self.file);
-            let _ = writeln!(out, "{gap} |");
-            let _ = writeln!(out, "{number} | {source}");
-            let _ = writeln!(out, "{gap} | {indent}{}", "^".repeat(*length));
-            if let Some(help) = help {
-                let _ = writeln!(out, "{gap} = help: {help}");
-            }
+            out.push_str(&problem.snippet(&self.text));
             out.push('\n');
         }
         if self.diagnostics.len() > SHOWN {
@@ -149,7 +151,7 @@ impl<'a> Problems<'a> {
 }
 
 /// The one of `known` that somebody meant who wrote `word`: at most two letters away.
-pub(super) fn similar<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn similar<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let known = known.into_iter().map(|name| (distance(word, name), name));
     let near = known.filter(|(away, name)| *away <= 2 && *away < name.chars().count());
     near.min_by_key(|(away, _)| *away).map(|(_, name)| name)
