@@ -21,8 +21,9 @@ use crate::socket::ControlSocket;
 use crate::types::{
     DownRequest, FailureKind, GridletRow, JobDetail, JobFailure, JobSpec, JobState, JobSummary,
     LogEntry, NodeRow, NodeState, NodeStatus, NodeVo, OutputName, Page, Param, PardonRequest,
-    Pardoned, Proof, Schedule, Submitted, VerificationPolicy, VerificationSpec, VerificationStats,
-    Why, WorkerRow, WrongAnswer,
+    Pardoned, Proof, Schedule, ServiceBlock, ServiceInForce, ServiceSetting, ServiceValue,
+    Submitted, VerificationPolicy, VerificationSpec, VerificationStats, Why, WorkerRow,
+    WrongAnswer,
 };
 use crate::{ApiError, Control, ErrorCode, limits};
 
@@ -133,6 +134,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         Pardoned,
         Proof,
         Schedule,
+        ServiceBlock,
+        ServiceInForce,
+        ServiceSetting,
+        ServiceValue,
         Submitted,
         VerificationPolicy,
         VerificationSpec,

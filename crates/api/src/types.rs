@@ -182,8 +182,39 @@ pub struct Param {
     pub values: String,
 }
 
+/// What an argument of a technical service is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum ServiceValue {
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// Texts.
+    List(Vec<String>),
+}
+
+/// A technical service that a job names: what is not the program's own business. `outlast services` lists
+/// them with their arguments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceBlock {
+    /// Its name.
+    pub class: String,
+    /// Its arguments; what is absent is as by default.
+    pub args: BTreeMap<String, ServiceValue>,
+    /// Where arguments were written, for messages: `scene.toml:12:5`, or a flag. Under `class`: where the service
+    /// was named.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub places: BTreeMap<String, String>,
+}
+
 /// A job to be done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JobSpec {
     /// Program and arguments.
@@ -206,8 +237,11 @@ pub struct JobSpec {
     pub app: Option<String>,
     /// Other options for the application.
     pub options: BTreeMap<String, String>,
-    /// How results are to be verified.
+    /// How results are to be verified, in short; the service `verification` says it all.
     pub verification: VerificationSpec,
+    /// Technical services: how the job is to be treated. An older daemon refuses a request that names some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServiceBlock>,
     /// Into how many gridlets to split, if the application can.
     pub gridlets: Option<u32>,
     /// A name for people.
@@ -336,6 +370,26 @@ pub struct VerificationPolicy {
     pub samples: u32,
     /// When replicas are handed out.
     pub schedule: Schedule,
+}
+
+/// A technical service that acts on a job.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceInForce {
+    /// Its name.
+    pub class: String,
+    /// What holds, in the order in which one reads it.
+    pub settings: Vec<ServiceSetting>,
+}
+
+/// Something that holds for a job because of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceSetting {
+    /// What it is called: an argument's name, mostly.
+    pub name: String,
+    /// Its value, for people.
+    pub value: String,
+    /// Where that was said: `scene.toml:12:5`, a flag; empty: it is so by default.
+    pub from: String,
 }
 
 /// What verification did so far. All count cells, except where it says otherwise.
@@ -531,6 +585,9 @@ pub struct JobDetail {
     pub summary: JobSummary,
     /// How it is verified.
     pub policy: VerificationPolicy,
+    /// The technical services that act on it, and what they decided.
+    #[serde(default)]
+    pub services: Vec<ServiceInForce>,
     /// What verification did.
     pub verification: VerificationStats,
     /// Who was wrong, and where; at most [`limits::ROWS`](crate::limits::ROWS).

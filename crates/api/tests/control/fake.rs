@@ -77,6 +77,14 @@ impl Fake {
                 samples: 1,
                 schedule: Schedule::AllAtOnce,
             },
+            services: vec![ServiceInForce {
+                class: "verification".to_owned(),
+                settings: vec![ServiceSetting {
+                    name: "samples".to_owned(),
+                    value: "1".to_owned(),
+                    from: "job.toml:3:1".to_owned(),
+                }],
+            }],
             verification: VerificationStats { answers: 27, ..VerificationStats::default() },
             wrong: vec![WrongAnswer {
                 node: "ef".repeat(32),

@@ -85,6 +85,19 @@ async fn every_request_arrives_and_its_answer_comes_back() {
             schedule: Some(Schedule::AllAtOnce),
             ..VerificationSpec::default()
         },
+        services: vec![ServiceBlock {
+            class: "verification".to_owned(),
+            args: [
+                ("homogeneous", ServiceValue::Boolean(true)),
+                ("quizzes", ServiceValue::Number(0.5)),
+                ("samples", ServiceValue::Integer(1)),
+                ("scheme", ServiceValue::Text("1".to_owned())),
+                ("trusted", ServiceValue::List(vec!["ab".to_owned()])),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+            places: [("samples".to_owned(), "--samples".to_owned())].into(),
+        }],
         ..JobSpec::default()
     };
     assert_eq!(client.submit(spec.clone()).await.unwrap(), JOB);
