@@ -10,17 +10,17 @@ use outlast_api::ApiError;
 use outlast_api::control::{Answer, Control};
 use outlast_api::types::{
     DownRequest, JobDetail, JobSpec, JobSummary, LogEntry, NodeRow, NodeStatus, OutputName,
-    OutputPart, Page, Pardoned, PreviewFile, Schedule, VerificationSpec, Why,
+    OutputPart, Page, Pardoned, PreviewFile, Why,
 };
 use outlast_gridlet::{Content, Results as _};
 use outlast_job::{Coordinator, End, Input, Peer, Phase};
-use outlast_overlay::State;
+use outlast_overlay::{Member, State};
 use outlast_types::{CellId, GridletId, JobId, NodeId, Time};
-use outlast_verify::{Limits, Policy};
 
 use crate::jobs::{self, JobFiles};
 use crate::kernel::Event;
 use crate::node::Node;
+use crate::services::Grid;
 use crate::view::{self, detail, node_rows, summary};
 use crate::why;
 
@@ -90,7 +90,8 @@ impl Node {
 
     /// Takes a command apart, stages its inputs, and hands the job to the kernel.
     async fn take_on(&self, spec: JobSpec) -> Result<JobId, ApiError> {
-        let slots = self
+        let services = crate::services::check(&self.services, &spec)?;
+        let grid = self
             .ask(|peer, _| {
                 if !peer.has_room() {
                     return Err(ApiError::unavailable("too many jobs run here already"));
@@ -98,15 +99,12 @@ impl Node {
                 if peer.ad().draining {
                     return Err(ApiError::unavailable("this node is leaving"));
                 }
-                let others = peer.membership().members();
-                let alive = others.filter(|member| member.state == State::Alive);
-                Ok(alive.map(|member| member.ad.slots).sum::<u32>() + peer.ad().slots)
+                Ok(grid(peer))
             })
             .await??;
-        let policy = policy(&spec.verification)?;
         let (shared, catalogue) = (Arc::clone(&self.shared), Arc::clone(&self.catalogue));
         let prepared = tokio::task::spawn_blocking(move || {
-            crate::submit::prepare(&shared, &catalogue, spec, policy, slots.max(1))
+            crate::submit::prepare(&shared, &catalogue, spec, &services, &grid)
         });
         let prepared = prepared.await.map_err(|error| ApiError::internal(error.to_string()))??;
         let (files, spec) = prepared;
@@ -126,40 +124,28 @@ impl Node {
     }
 }
 
+/// What is known of the grid now.
+fn grid(peer: &Peer) -> Grid {
+    let members = || peer.membership().members();
+    let here = |member: &&Member| matches!(member.state, State::Alive | State::Suspect);
+    let alive = members().filter(|member| member.state == State::Alive);
+    let own = peer.ad().slots;
+    let slots = alive.map(|member| member.ad.slots).sum::<u32>() + own;
+    let others = members().filter(here).filter(|member| member.ad.slots > 0).count() as u32;
+    Grid {
+        slots: slots.max(1),
+        // A node that was started a moment ago has found nobody yet.
+        nodes: (others > 0).then_some(others + u32::from(own > 0)),
+        known: members().map(|member| member.card.node).chain([peer.me()]).collect(),
+    }
+}
+
 fn describe_size(job: &JobFiles) -> String {
     let (gridlets, grid) = (job.manager.gridlets().len(), job.manager.grid());
     let of =
         |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let atoms = of(grid.atoms(), job.manager.atom());
     format!("{atoms} in {}", of(gridlets as u64, "gridlet"))
-}
-
-/// What the user asked for, on top of the defaults.
-fn policy(spec: &VerificationSpec) -> Result<Policy, ApiError> {
-    let small = |name: &str, value: u32| {
-        u8::try_from(value).map_err(|_| {
-            ApiError::bad_request(format!("{name} of {value}, expected at most {}", u8::MAX))
-        })
-    };
-    let mut policy = match spec.quorum {
-        Some(quorum) => Policy::with_quorum(small("replication", quorum)?),
-        None => Policy::default(),
-    };
-    if let Some(answers) = spec.max_answers {
-        policy.max_answers = small("the greatest number of answers", answers)?;
-    }
-    if let Some(samples) = spec.samples {
-        policy.samples = small("samples", samples)?;
-    }
-    policy.schedule = match spec.schedule.unwrap_or_default() {
-        Schedule::Incremental => outlast_verify::Schedule::Incremental,
-        Schedule::AllAtOnce => outlast_verify::Schedule::AllAtOnce,
-        Schedule::Auto => outlast_verify::Schedule::Auto,
-    };
-    policy
-        .validate(&Limits::default())
-        .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    Ok(policy)
 }
 
 impl Control for Node {

@@ -5,14 +5,18 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+mod first;
+
 use serde::{Deserialize, Serialize};
 
+use outlast_deploy::InForce;
+use outlast_gridlet::compare::{self, Comparator};
 use outlast_gridlet::{
     ApplicationManager, Blobs, CellOutput, CommandLine, Content, Ran, Registry, Results, Tool,
 };
 use outlast_job::wire::ManifestRef;
 use outlast_job::{JobSpec, Record, cut};
-use outlast_types::{CellId, Hash, JobId, Time, VoId, limits, wire};
+use outlast_types::{CellId, Hash, JobId, NodeId, Time, VoId, limits, wire};
 use outlast_verify::partition::PlanError;
 use outlast_verify::{Class, Policy};
 
@@ -22,6 +26,10 @@ use crate::tools::Tools;
 
 /// A job's record and answers are written by this node only; the limit is against a damaged file.
 const RECORD_BYTES: usize = 256 << 20;
+
+/// How records are laid out now. The first layout is the bare frame, whose first byte is its version.
+const LAYOUT: u8 = 2;
+const _: () = assert!(LAYOUT != wire::VERSION, "the first byte tells the layouts apart");
 
 /// No class was accepted yet.
 const NONE: u16 = u16::MAX;
@@ -36,6 +44,12 @@ pub(crate) struct JobRecord {
     /// Blobs of the inputs, so that they are kept while the job needs them.
     pub(crate) blobs: Vec<Hash>,
     pub(crate) policy: Policy,
+    /// How two answers are compared; `None`: the application's way.
+    pub(crate) comparator: Option<Comparator>,
+    /// Nodes whose answers count like our own.
+    pub(crate) trusted: Vec<NodeId>,
+    /// The technical services that act on it, as decided when it was submitted.
+    pub(crate) services: Vec<InForce>,
     pub(crate) seed: u64,
     pub(crate) created: Time,
     pub(crate) command: CommandLine,
@@ -46,18 +60,29 @@ pub(crate) struct JobRecord {
 }
 
 impl JobRecord {
+    /// Its layout's number, and a frame.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, wire::FrameError> {
-        wire::encode(self, RECORD_BYTES)
+        let frame = wire::encode(self, RECORD_BYTES)?;
+        Ok([&[LAYOUT], frame.as_slice()].concat())
     }
 
+    /// What an earlier Outlast wrote is read as well.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, wire::FrameError> {
-        wire::decode(bytes, RECORD_BYTES)
+        match bytes.split_first() {
+            Some((&LAYOUT, frame)) => wire::decode(frame, RECORD_BYTES),
+            // The first layout had no number: it is the version of its frame.
+            _ => wire::decode::<first::JobRecord>(bytes, RECORD_BYTES).map(Self::from),
+        }
     }
 
     /// The job as the coordinator wants it.
     pub(crate) fn spec(&self, id: JobId, registry: &Registry) -> anyhow::Result<JobSpec> {
         let application = registry.choose(Some(&self.app), &self.command)?;
-        Ok(self.spec_with(id, application.restore(&self.state)?)?)
+        let mut manager = application.restore(&self.state)?;
+        if let Some(comparator) = &self.comparator {
+            manager = compare::with(manager, comparator.clone())?;
+        }
+        Ok(self.spec_with(id, manager)?)
     }
 
     pub(crate) fn spec_with(

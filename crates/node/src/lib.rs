@@ -4,6 +4,7 @@
 //! errors and without knowledge of the others' business:
 //!
 //! - [`apps`]: which applications there are.
+//! - [`services`]: how jobs are to be treated besides.
 //! - [`config`]: how a node is set up.
 //! - [`executor`]: runs the steps of jobs and collects their results.
 //! - [`store`]: blobs by content hash.
@@ -31,6 +32,7 @@ pub mod apps;
 pub mod config;
 pub mod executor;
 pub mod journal;
+pub mod services;
 pub mod store;
 pub mod transport;
 

@@ -53,6 +53,8 @@ pub type WrapExecutor = Box<dyn FnOnce(Arc<dyn Executor>) -> Arc<dyn Executor> +
 pub struct Options {
     /// The applications that it can submit.
     pub registry: Registry,
+    /// The technical services that its jobs can name.
+    pub services: outlast_deploy::Registry,
     /// A passive node answers questions about its jobs, and neither carries on with them nor works for others.
     pub passive: bool,
     /// Changes how steps are run.
@@ -61,7 +63,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { registry: outlast_gridlet::apps::registry(), passive: false, wrap_executor: None }
+        Self {
+            registry: outlast_gridlet::apps::registry(),
+            services: outlast_deploy::Registry::builtin(),
+            passive: false,
+            wrap_executor: None,
+        }
     }
 }
 
@@ -83,6 +90,7 @@ pub enum StartError {
 pub struct Node {
     pub(crate) shared: Arc<Shared>,
     pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) services: outlast_deploy::Registry,
     pub(crate) started: Instant,
     drain_ttl: Duration,
     done: watch::Receiver<bool>,
@@ -250,7 +258,8 @@ impl Node {
         }
         let drain_ttl = config.job.drain_ttl;
         let started = Instant::now();
-        Ok(Arc::new(Self { shared, catalogue, started, drain_ttl, done, _lock: lock }))
+        let services = options.services;
+        Ok(Arc::new(Self { shared, catalogue, services, started, drain_ttl, done, _lock: lock }))
     }
 
     /// This node's key.

@@ -3,20 +3,23 @@
 pub(crate) mod inputs;
 mod known;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use outlast_api::types::JobSpec;
 use outlast_api::{ApiError, ErrorCode};
-use outlast_gridlet::{ApplicationManager, Gridlet, OpenError, SplitHint};
+use outlast_deploy::Services;
+use outlast_gridlet::compare::Comparator;
+use outlast_gridlet::{ApplicationManager, Gridlet, OpenError, SourceFiles as _, SplitHint};
 use outlast_job::cut;
 use outlast_job::wire::ManifestRef;
-use outlast_types::{CellId, GridletId, Hash, JobId, Region, limits, wire};
-use outlast_verify::Policy;
+use outlast_types::{GridletId, Hash, JobId, Region, limits, wire};
 use outlast_vo::Rights;
 
 use crate::apps::Catalogue;
 use crate::control::folder_of;
 use crate::jobs::{JobFiles, JobRecord};
+use crate::services::Grid;
 use crate::shared::Shared;
 use crate::sink::DiskFiles;
 use crate::store::Holder;
@@ -31,8 +34,8 @@ pub(crate) fn prepare(
     shared: &Arc<Shared>,
     catalogue: &Catalogue,
     spec: JobSpec,
-    policy: Policy,
-    slots: u32,
+    services: &Services,
+    grid: &Grid,
 ) -> Result<(JobFiles, outlast_job::JobSpec), ApiError> {
     let vo = spec.vo.as_deref().map(|vo| {
         shared.trust.look(|keyring| crate::trust::pick(keyring, Some(vo), Rights::SUBMIT))
@@ -44,7 +47,7 @@ pub(crate) fn prepare(
     })?;
     let cwd = folder_of(&spec)?;
     let files = DiskFiles::new(cwd, Arc::clone(&shared.tools));
-    let command = crate::apps::command_line(&spec);
+    let mut command = crate::apps::command_line(&spec);
     if spec.gridlets == Some(0) {
         return Err(ApiError::bad_request("0 gridlets, expected at least 1"));
     }
@@ -55,17 +58,30 @@ pub(crate) fn prepare(
     let (registry, broken) = catalogue.registry();
     let application = crate::apps::choose(&registry, &broken, spec.app.as_deref(), &command);
     let application = application.map_err(refuse)?;
-    let hint = SplitHint { slots, gridlets: spec.gridlets };
-    let manager = application.open(&command, &files, hint).map_err(refuse)?;
-    let layers = cut(&*manager, &policy, 0);
+    let hint = SplitHint { slots: grid.slots, gridlets: spec.gridlets };
+    let mut manager = application.open(&command, &files, hint).map_err(refuse)?;
+    let mut settings = crate::services::apply(services, manager.as_ref(), grid)?;
+    if !settings.env.is_empty() {
+        // Known only once the job was; recipes have to have them.
+        let mut env: BTreeMap<String, String> = command.env.drain(..).collect();
+        env.append(&mut settings.env);
+        command.env.extend(env);
+        manager = application.open(&command, &files, hint).map_err(refuse)?;
+    }
+    let mut comparator = None;
+    if let Some(way) = settings.verification.comparator.take() {
+        let way = found(services, way, &files)?;
+        manager = crate::services::compared(services, manager, way.clone())?;
+        comparator = Some(way);
+        // There are other samples then, or none.
+        settings = crate::services::apply(services, manager.as_ref(), grid)?;
+    }
+    let layers = cut(&*manager, &settings.verification.policy, 0);
     try_recipes(
         manager.as_ref(),
         &layers.map_err(|error| ApiError::bad_request(error.to_string()))?,
     )?;
-    let mut policy = policy;
-    if manager.sample(CellId(0), 0).is_none() {
-        policy.samples = 0;
-    }
+    let in_force = services.in_force(&settings);
     // Until the job has a name they are this submission's.
     let passing = shared.store.passing();
     let (manifest, blobs) = stage(shared, &files, manager.as_ref(), passing.holder())?;
@@ -78,7 +94,10 @@ pub(crate) fn prepare(
         state: manager.state(),
         manifest,
         blobs,
-        policy,
+        policy: settings.verification.policy,
+        comparator,
+        trusted: std::mem::take(&mut settings.verification.trusted),
+        services: in_force,
         seed: number(seed),
         created: shared.clock.now(),
         command,
@@ -93,6 +112,29 @@ pub(crate) fn prepare(
     // Again: what it was refused for may hang on the seed.
     let spec = spec.map_err(|error| ApiError::bad_request(error.to_string()))?;
     Ok((JobFiles::new(id, record, manager, false), spec))
+}
+
+/// A comparator whose program is here, called as it is to be called from anywhere.
+fn found(
+    services: &Services,
+    comparator: Comparator,
+    files: &DiskFiles,
+) -> Result<Comparator, ApiError> {
+    let comparator = comparator.resolved(|path| {
+        let path = files.cwd.join(path);
+        path.is_file().then(|| path.to_string_lossy().into_owned())
+    });
+    let missing = comparator.program().filter(|program| !files.has_program(program));
+    let why = missing.map(|program| {
+        format!(
+            "no program `{program}` on this machine, where answers are compared; install it, or \
+             choose another comparator"
+        )
+    });
+    match why {
+        Some(why) => Err(crate::services::refuse_comparator(services, &why)),
+        None => Ok(comparator),
+    }
 }
 
 /// A gridlet whose lease doesn't fit into a frame could never be handed out: better to say so now.

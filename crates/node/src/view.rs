@@ -178,6 +178,7 @@ pub(crate) fn detail(
                 outlast_verify::Schedule::Auto => Schedule::Auto,
             },
         },
+        services: crate::services::in_force(&job.record.services),
         verification: VerificationStats {
             answers: stats.answers,
             accepted_by_quorum: stats.accepted_quorum
