@@ -1,5 +1,6 @@
 //! The command line, parsed. Nothing here touches a file, a socket or the clock.
 
+pub mod services;
 pub mod sim;
 pub mod vo;
 
@@ -9,11 +10,12 @@ use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use outlast_api::types::{JobSpec, Param, Schedule, VerificationSpec};
+use outlast_api::types::{JobSpec, Param, VerificationSpec};
 use outlast_node::config::parse_duration;
 
 use crate::exit::{EXIT_CODES, Failure};
 use crate::human;
+use services::ServiceArgs;
 
 /// Programs that outlast the machines they run on.
 ///
@@ -119,6 +121,10 @@ pub enum Command {
     /// Show, check and explain applications: what Outlast knows about programs
     #[command(subcommand)]
     App(AppCommand),
+    /// List technical services: how a job may be treated, with arguments and defaults
+    ///
+    /// A job file names them in [[service]] tables. Needs no daemon.
+    Services(services::ServicesArgs),
     /// Simulate before you trust: what verification achieves against how many liars
     #[command(subcommand)]
     Sim(sim::SimCommand),
@@ -138,7 +144,11 @@ impl Command {
     pub fn needs_data(&self) -> bool {
         !matches!(
             self,
-            Self::Completions(_) | Self::Man(_) | Self::Sim(_) | Self::App(AppCommand::Check(_))
+            Self::Completions(_)
+                | Self::Man(_)
+                | Self::Services(_)
+                | Self::Sim(_)
+                | Self::App(AppCommand::Check(_))
         )
     }
 }
@@ -269,35 +279,15 @@ pub struct JobArgs {
     /// Virtual organisation whose members may work on it [default: all that this node may submit in]
     #[arg(long, value_name = "NAME", help_heading = "Work")]
     pub vo: Option<String>,
-    /// Answers from different nodes that have to agree
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Verification")]
-    pub replication: Option<u32>,
-    /// Answers to ask for at most before a part is given up or computed here
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Verification")]
-    pub max_answers: Option<u32>,
-    /// Samples per gridlet that this machine computes itself
-    #[arg(long, value_name = "N", help_heading = "Verification")]
-    pub samples: Option<u32>,
-    /// When to hand out replicas
-    #[arg(long, value_enum, value_name = "WHEN", help_heading = "Verification")]
-    pub schedule: Option<ScheduleArg>,
+    /// How it is treated besides.
+    #[command(flatten)]
+    pub treated: ServiceArgs,
     /// Job file in TOML; flags go above what it says, paths are relative to its folder
     #[arg(long, short, value_name = "FILE", help_heading = "Work")]
     pub file: Option<PathBuf>,
     /// The program and its arguments
     #[arg(last = true, required_unless_present = "file", value_name = "COMMAND")]
     pub argv: Vec<String>,
-}
-
-/// When replicas are handed out.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ScheduleArg {
-    /// Another one only while no quorum can be reached
-    Incremental,
-    /// All that a quorum needs at the start
-    AllAtOnce,
-    /// One of the two, by how busy the grid is
-    Auto,
 }
 
 /// Options of `run`.
@@ -521,16 +511,8 @@ impl JobArgs {
             params: self.params.into_iter().map(|(name, values)| Param { name, values }).collect(),
             app: self.app,
             options: unique("--set", self.options)?,
-            verification: VerificationSpec {
-                quorum: self.replication,
-                max_answers: self.max_answers,
-                samples: self.samples,
-                schedule: self.schedule.map(|schedule| match schedule {
-                    ScheduleArg::Incremental => Schedule::Incremental,
-                    ScheduleArg::AllAtOnce => Schedule::AllAtOnce,
-                    ScheduleArg::Auto => Schedule::Auto,
-                }),
-            },
+            verification: VerificationSpec::default(),
+            services: Vec::new(),
             gridlets: self.gridlets,
             name: self.name,
             vo: self.vo,

@@ -7,6 +7,7 @@ mod job;
 mod node;
 mod pages;
 mod run;
+mod services;
 mod sim;
 mod tail;
 mod vo;
@@ -141,6 +142,7 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Pardon(args) => node::pardon(context, args).await,
         Command::Down(args) => node::down(context, args).await,
         Command::App(command) => app::app(context, command),
+        Command::Services(args) => services::services(context, &args),
         Command::Sim(command) => sim::sim(context, command),
         Command::Doctor => doctor::doctor(context).await,
         Command::Completions(args) => pages::completions(context, &args),

@@ -57,6 +57,11 @@ pub trait Embedder: Send + Sync {
         outlast_node::apps::registry()
     }
 
+    /// The technical services that its jobs can name.
+    fn services(&self) -> outlast_deploy::Registry {
+        outlast_deploy::Registry::builtin()
+    }
+
     /// Starts a node. Completes once it can be asked, and the socket, if the role has one, is there.
     fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>>;
 }

@@ -22,6 +22,8 @@ type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Here {
     /// The applications that they can submit.
     pub(crate) registry: Registry,
+    /// The technical services that their jobs can name.
+    pub(crate) services: outlast_deploy::Registry,
 }
 
 struct Running {
@@ -40,6 +42,10 @@ impl Embedder for Here {
         self.registry.clone()
     }
 
+    fn services(&self) -> outlast_deploy::Registry {
+        self.services.clone()
+    }
+
     fn start(&self, config: Config, role: Role) -> Boxed<'_, Result<Box<dyn Node>, StartError>> {
         Box::pin(async move {
             // First of all: if the address is taken, nothing has begun.
@@ -49,6 +55,7 @@ impl Embedder for Here {
             };
             let options = outlast_node::Options {
                 registry: self.registry.clone(),
+                services: self.services.clone(),
                 passive: role == Role::Passive,
                 ..Default::default()
             };

@@ -45,7 +45,17 @@ use crate::ui::Ui;
 /// [`outlast_node::apps::registry`], and a program of one's own puts more in front of them with
 /// [`Registry::register`](outlast_node::apps::Registry::register).
 pub fn main_with(registry: outlast_node::apps::Registry) -> ExitCode {
-    main(&embedded::Here { registry })
+    main_with_services(registry, outlast_deploy::Registry::builtin())
+}
+
+/// As [`main_with`], for jobs that can name these technical services: those that come with Outlast are
+/// [`outlast_deploy::Registry::builtin`], and a program of one's own adds more with
+/// [`Registry::register`](outlast_deploy::Registry::register).
+pub fn main_with_services(
+    registry: outlast_node::apps::Registry,
+    services: outlast_deploy::Registry,
+) -> ExitCode {
+    main(&embedded::Here { registry, services })
 }
 
 /// The whole command.

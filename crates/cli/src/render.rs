@@ -1,5 +1,6 @@
 //! Tables and reports, as text.
 
+mod services;
 pub mod study;
 pub mod vo;
 
@@ -8,11 +9,12 @@ use std::fmt::Write;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 use outlast_api::types::{
-    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Observed, Reach, Relay,
-    Schedule, Why, WrongAnswer,
+    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Observed, Reach, Relay, Why,
+    WrongAnswer,
 };
 
 use crate::human;
+pub use services::{service, services};
 
 /// Characters of a command, or of a list of names, in a table.
 const CELL_CHARS: usize = 48;
@@ -326,6 +328,7 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     lines.extend(job.files.iter().map(|file| ("wrote", file.clone())));
     lines.extend(job.notes.iter().map(|note| ("note", note.clone())));
     pairs(&mut text, &lines, width);
+    services::in_force(&mut text, detail, width);
     verification(&mut text, detail, width);
 
     text.push_str("\nworkers\n");
@@ -365,20 +368,10 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
 
 fn verification(text: &mut String, detail: &JobDetail, width: Option<u16>) {
     let (policy, stats) = (&detail.policy, &detail.verification);
-    let schedule = match policy.schedule {
-        Schedule::Incremental => "another one only while no quorum can be reached",
-        Schedule::AllAtOnce => "all that a quorum needs at once",
-        Schedule::Auto => "all at once or one after the other, as the grid is idle or busy",
-    };
-    let agree = if policy.quorum == 1 {
-        "one answer is enough".to_owned()
-    } else {
-        format!("{} answers from different nodes have to agree", policy.quorum)
-    };
     text.push_str("\nverification\n");
     let samples = human::count(policy.samples.into(), "sample");
     let mut lines = vec![
-        ("  policy", format!("{agree}, at most {}, {schedule}", policy.max_answers)),
+        ("  policy", services::policy(detail)),
         ("", format!("{samples} computed here for each gridlet")),
         (
             "  cells",

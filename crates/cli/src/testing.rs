@@ -63,6 +63,7 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
             samples: 1,
             schedule: Schedule::Incremental,
         },
+        services: Vec::new(),
         verification: VerificationStats {
             answers: 99,
             accepted_by_quorum: 40,

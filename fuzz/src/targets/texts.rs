@@ -236,7 +236,7 @@ pub(super) fn job_file(bytes: &[u8]) {
     FOLDER.with(|folder| {
         let path = folder.path().join("job.toml");
         std::fs::write(&path, bytes).expect("the temporary folder has room");
-        match jobfile::read(&path) {
+        match jobfile::read(&path, &outlast_deploy::Registry::builtin()) {
             Ok(spec) => {
                 assert!(spec.argv.first().is_some_and(|program| !program.is_empty()));
                 assert!(spec.gridlets != Some(0));
@@ -251,5 +251,6 @@ pub(super) fn job_files() -> Vec<Vec<u8>> {
         "[job]\ncommand = ['povray', '+Iscene.pov']\ninputs = ['scene.pov']\n[[service]]\nclass = 'verification'\nreplication = 3\n",
         "[job]\ncommand = ['true', '{a}']\ngridlets = 4\noutput = 'x'\nenv = { A = 'b' }\n[[param]]\nname = 'a'\nvalues = '1..3'\n",
         "[job]\ncommand = ['sort']\nstdin = 'in'\ncollect = ['out']\n[[service]]\nclass = 'verification'\nscheme = 'standard'\nsamples = 0\n",
+        "[job]\ncommand = ['true']\n[[service]]\nclass = 'verification'\nscheme = 'relaxed'\npercent = 20\nmax_error = 0.01\nquizzes = 0.1\ntrusted = ['ab']\nhomogeneous = true\ncomparator = 'numbers:rel=1e-9'\n",
     ])
 }

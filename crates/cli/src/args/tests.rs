@@ -1,5 +1,7 @@
 use clap::CommandFactory;
 use expect_test::expect;
+use outlast_api::types::{ServiceBlock, ServiceValue};
+use outlast_deploy::Registry;
 
 use super::*;
 
@@ -9,8 +11,8 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 
 fn spec(line: &str) -> JobSpec {
     match parse(line).unwrap().command {
-        Command::Run(args) => args.job.resolve(Path::new("/work")).unwrap(),
-        Command::Submit(args) => args.resolve(Path::new("/work")).unwrap(),
+        Command::Run(args) => args.job.resolve(Path::new("/work"), &Registry::builtin()).unwrap(),
+        Command::Submit(args) => args.resolve(Path::new("/work"), &Registry::builtin()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -49,12 +51,25 @@ fn job_options_become_a_spec() {
             .to_vec(),
         app: Some("sweep".to_owned()),
         options: [("k".to_owned(), "v".to_owned())].into(),
-        verification: VerificationSpec {
-            quorum: Some(3),
-            max_answers: None,
-            samples: Some(2),
-            schedule: Some(Schedule::AllAtOnce),
-        },
+        verification: VerificationSpec::default(),
+        services: vec![ServiceBlock {
+            class: "verification".to_owned(),
+            args: [
+                ("replication", ServiceValue::Integer(3)),
+                ("samples", ServiceValue::Integer(2)),
+                ("schedule", ServiceValue::Text("all".to_owned())),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+            places: [
+                ("class", "--replication"),
+                ("replication", "--replication"),
+                ("samples", "--samples"),
+                ("schedule", "--schedule"),
+            ]
+            .map(|(name, place)| (name.to_owned(), place.to_owned()))
+            .into(),
+        }],
         gridlets: Some(10),
         name: Some("n".to_owned()),
     };
@@ -84,7 +99,10 @@ fn what_cant_be_meant_is_refused() {
     let Command::Run(args) = parse("outlast run --env A=1 --env A=2 -- p").unwrap().command else {
         panic!("expected run");
     };
-    assert_eq!(args.job.resolve(Path::new("/")).unwrap_err().message, "--env gives A twice");
+    assert_eq!(
+        args.job.resolve(Path::new("/"), &Registry::builtin()).unwrap_err().message,
+        "--env gives A twice"
+    );
 }
 
 #[test]
@@ -160,6 +178,7 @@ fn help_tells_commands_and_exit_codes() {
           pardon       Take a node off the blacklist, which `outlast nodes` shows
           down         End the daemon: it hands back its work, says goodbye and goes
           app          Show, check and explain applications: what Outlast knows about programs
+          services     List technical services: how a job may be treated, with arguments and defaults
           sim          Simulate before you trust: what verification achieves against how many liars
           doctor       Look at what works on this machine, what doesn't, and how to mend it
           completions  Print a script that completes command lines in a shell
@@ -250,14 +269,34 @@ fn help_of_run() {
               --name <NAME>          Name for the job
               --vo <NAME>            Virtual organisation whose members may work on it [default: all that
                                      this node may submit in]
+              --service <SERVICE>    Technical service, CLASS:NAME=VALUE,…, as a [[service]] table of a job
+                                     file; `outlast services` lists them. May be given several times
           -f, --file <FILE>          Job file in TOML; flags go above what it says, paths are relative to
                                      its folder
 
         Verification:
-              --replication <N>  Answers from different nodes that have to agree
-              --max-answers <N>  Answers to ask for at most before a part is given up or computed here
-              --samples <N>      Samples per gridlet that this machine computes itself
-              --schedule <WHEN>  When to hand out replicas [possible values: incremental, all-at-once, auto]
+              --verify <SCHEME>      How the work is cut for its replicas: alike and all at once (standard),
+                                     alike and one after another (incremental), shifted (overlapped),
+                                     shifted in part (relaxed), crossed (meshed) [default: incremental]
+                                     [possible values: standard, incremental, overlapped, relaxed, meshed]
+              --replication <N>      Answers from different nodes that have to agree; with --decision
+                                     majority: that are asked for
+              --decision <BY>        What decides between answers [default: m-first; with --max-error:
+                                     credibility] [possible values: majority, m-first, credibility]
+              --max-error <P>        Probability of a wrong answer that is tolerated, such as 0.001: answers
+                                     are weighed by who gave them
+              --max-answers <N>      Answers to ask for at most before a part is given up or computed here
+              --samples <N>          Samples per gridlet that this machine computes itself
+              --sample-rate <SHARE>  Share of the gridlets that are sampled, 0 to 1
+              --quizzes <SHARE>      Share of the work handed out that is known already, to see who lies, 0
+                                     to 0.5
+              --schedule <WHEN>      When to hand out replicas [possible values: incremental, all, auto]
+              --percent <N>          With --verify relaxed: per cent of the work that is done more than once
+              --compare <HOW>        How to compare two answers, such as bytes, numbers:rel=1e-9 or
+                                     image:psnr=40 [default: as the application does]
+              --homogeneous          Give the replicas of a gridlet only to nodes that are alike
+              --trusted <NODE>       Node whose answers count like this one's own, by its key or the
+                                     beginning of it; may be given several times
     "#]].assert_eq(&trimmed(&run.render_help().to_string()));
 }
 
@@ -265,17 +304,19 @@ fn help_of_run() {
 fn flags_go_above_the_job_file_and_paths_are_relative_to_it() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[job]\ncommand = ['true']\nname = 'a'\noutput = 'o'\nenv = { X = '1', Y = '1' }\n\
-                [[service]]\nclass = 'verification'\nreplication = 3\nsamples = 4\n";
+                [[service]]\nclass = 'verification'\nreplication = 3\n";
     std::fs::write(folder.path().join("j.toml"), text).unwrap();
     let line = ["outlast", "run", "-f", "j.toml", "--name", "b", "--env", "Y=2", "--samples", "0"];
     let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else { panic!("a run") };
-    let spec = args.job.resolve(folder.path()).unwrap();
+    let spec = args.job.resolve(folder.path(), &Registry::builtin()).unwrap();
     assert_eq!(spec.argv, ["true"]);
     assert_eq!((spec.name.as_deref(), spec.output.as_deref()), (Some("b"), Some("o")));
     assert_eq!(spec.cwd, folder.path().to_str().unwrap());
     let env: Vec<_> = spec.env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(env, [("X", "1"), ("Y", "2")]);
-    assert_eq!((spec.verification.quorum, spec.verification.samples), (Some(3), Some(0)));
+    let args = &spec.services[0].args;
+    assert_eq!(args["replication"], ServiceValue::Integer(3));
+    assert_eq!(args["samples"], ServiceValue::Integer(0));
     assert!(Cli::try_parse_from(["outlast", "run"]).is_err(), "one of both is needed");
 }
 

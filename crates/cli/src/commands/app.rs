@@ -153,7 +153,7 @@ fn explain(context: &mut Context<'_>, args: AppExplainArgs) -> Result<Exit, Fail
     let slots = args.slots.unwrap_or_else(|| {
         std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32)
     });
-    let spec = args.job.resolve(&context.cwd)?;
+    let spec = args.job.resolve(&context.cwd, &context.embedder.services())?;
     let hint = SplitHint { slots, gridlets: spec.gridlets };
     let command = apps::command_line(&spec);
     let cwd = std::path::PathBuf::from(&spec.cwd);

@@ -19,7 +19,7 @@ use crate::{progress, render};
 
 /// `outlast submit`.
 pub(super) async fn submit(context: &mut Context<'_>, args: JobArgs) -> Result<Exit, Failure> {
-    let spec: JobSpec = args.resolve(&context.cwd)?;
+    let spec: JobSpec = args.resolve(&context.cwd, &context.embedder.services())?;
     let control = connect::daemon(&context.data_dir).await?;
     let id = control.submit(spec).await?;
     if context.ui.json {

@@ -21,7 +21,7 @@ use crate::ui::Ui;
 
 /// `outlast run`.
 pub(super) async fn run(context: &mut Context<'_>, args: RunArgs) -> Result<Exit, Failure> {
-    let spec = args.job.resolve(&context.cwd)?;
+    let spec = args.job.resolve(&context.cwd, &context.embedder.services())?;
     let mut attached = context.attach(Role::Embedded).await?;
     let result = run_on(context, &mut attached, spec, &args.follow).await;
     attached.stop().await;

@@ -505,3 +505,24 @@ async fn the_story_of_a_gridlet_is_told() {
     let outcome = bench.run("outlast show 00 --why 13").await;
     assert_eq!(outcome.exit(), Exit::NO_JOB);
 }
+
+#[tokio::test]
+async fn services_are_listed_without_a_node() {
+    let mut bench = Bench::embedded(Script::default());
+    let listed = bench.run("outlast services --json").await;
+    assert_eq!(listed.exit(), Exit::OK);
+    let services: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(services[0]["class"], "verification");
+    assert_eq!(services[0]["arguments"][1]["name"], "replication");
+    assert_eq!(services[0]["arguments"][1]["default"], "2");
+    assert!(
+        bench
+            .run("outlast services verification")
+            .await
+            .out
+            .contains("takes    an integer from 1 to 255")
+    );
+    let unknown = bench.run("outlast services replication").await;
+    assert_eq!(unknown.exit(), Exit::USAGE);
+    assert_eq!(unknown.message(), "unknown service `replication`, expected one of verification");
+}

@@ -1,5 +1,5 @@
 use expect_test::expect;
-use outlast_api::types::JobState;
+use outlast_api::types::{JobState, ServiceInForce, ServiceSetting};
 
 use super::*;
 use crate::testing;
@@ -106,7 +106,7 @@ fn all_about_a_job() {
                      of two lines
 
         verification
-          policy   2 answers from different nodes have to agree, at most 5, another one only while no quorum can be reached
+          policy   2 answers from different nodes have to agree, at most 5, another one only while no decision can be reached
                    1 sample computed here for each gridlet
           cells    99 answered, accepted 40 by quorum and 8 from trusted nodes, 1 rejected
           samples  11 agreed, 1 contradicted an answer, 2 couldn't be computed: povray is missing
@@ -122,6 +122,74 @@ fn all_about_a_job() {
         GRIDLET  ACCEPTED  LEASES  RUNNING ON  ATOMS
               4       2/4       2  worker      pixels 0..32 x 0..64
     "#]].assert_eq(&detail(&testing::detail(job), None));
+}
+
+#[test]
+fn services_in_force_say_what_was_said_before_what_is_so_anyway() {
+    let set = |name: &str, value: &str, from: &str| ServiceSetting {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        from: from.to_owned(),
+    };
+    let mut job = testing::detail(testing::done());
+    let settings = vec![
+        set("scheme", "meshed", "job.toml:6:10"),
+        set("decision", "majority", "--decision"),
+        set("replication", "3", ""),
+        set("quizzes", "0", ""),
+    ];
+    let service = |class: &str, settings| ServiceInForce { class: class.to_owned(), settings };
+    job.services =
+        vec![service("verification", settings), service("threads", vec![set("count", "1", "")])];
+    let text = detail(&job, None);
+    let shown: Vec<&str> = text.lines().skip_while(|line| *line != "services").take(6).collect();
+    expect![[r#"
+        services
+          verification  scheme meshed (job.toml:6:10), decision majority (--decision)
+                        by default: replication 3, quizzes 0
+          threads       by default: count 1
+
+        verification"#]]
+    .assert_eq(&shown.join("\n"));
+}
+
+#[test]
+fn services_are_listed_with_arguments_and_defaults() {
+    let registry = outlast_deploy::Registry::builtin();
+    let all: Vec<_> = registry.descriptions().collect();
+    expect![[r#"
+        verification: how the answers of other nodes are checked before they are believed
+          ARGUMENT     TAKES                                                      DEFAULT
+          scheme       one of standard, incremental, overlapped, relaxed, meshed  incremental
+          replication  an integer from 1 to 255                                   2
+          decision     one of majority, m-first, credibility                      m-first, or credibility where max_error is said
+          max_error    a number from 0 to 0.5                                     0.01
+          max_answers  an integer from 1 to 255                                   2 × replication + 3
+          samples      an integer from 0 to 255                                   1, or 0 where the application has none
+          sample_rate  a number from 0 to 1                                       1; at least 0.02 where credibility decides
+          quizzes      a number from 0 to 0.5                                     0
+          schedule     one of incremental, all, auto                              incremental; all at once for the scheme standard
+          percent      an integer from 1 to 99                                    50
+          comparator   a text                                                     the application's own
+          homogeneous  true or false                                              false
+          trusted      a text or a list of texts                                  none but this node
+    "#]].assert_eq(&services(&all, None));
+    let text = service(all[0], Some(80));
+    expect![[r#"
+        service     verification
+        is          how the answers of other nodes are checked before they are believed
+        decides on  verification
+        acts        with its defaults on every job that names no other service of its
+                    aspect
+
+        scheme
+          is       how the work is cut for its replicas: standard (all replicas alike,
+                   at once), incremental (alike, another one only while it is needed),
+                   overlapped (shifted), relaxed (shifted, a part of the work), meshed
+                   (crossed in two dimensions)
+          takes    one of standard, incremental, overlapped, relaxed, meshed"#]]
+    .assert_eq(&text.lines().take(12).collect::<Vec<_>>().join("\n"));
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]
