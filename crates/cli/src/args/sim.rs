@@ -70,6 +70,9 @@ pub struct VerificationArgs {
     /// Jobs, one after the other; what was learned of workers is kept [default: 1]
     #[arg(long, value_name = "N", help_heading = "Work")]
     pub jobs: Option<Values>,
+    /// Who submits: each has jobs of its own, and its share of the participants [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Work")]
+    pub submitters: Option<u32>,
     /// How the work is cut for its replicas: standard, overlapped, relaxed:PERCENT or meshed [default: standard]
     #[arg(long, value_name = "HOW", value_parser = partitioning, help_heading = "Verification")]
     pub partitioning: Option<Partitioning>,
@@ -200,6 +203,7 @@ impl VerificationArgs {
             history: !self.no_history,
             speeds: self.speeds.unwrap_or(default.speeds),
             seed: self.seed,
+            submitters: self.submitters.unwrap_or(default.submitters),
             ..default
         }
     }
