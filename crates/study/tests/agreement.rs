@@ -206,3 +206,61 @@ fn a_world_of_liars_ends() {
         }
     }
 }
+
+/// Forty workers, 250 gridlets each; a sample is a whole copy.
+fn credible(colluders: u32, policy: Policy) -> Scenario {
+    Scenario {
+        scheme: Scheme::Outlast(policy),
+        participants: 40,
+        colluders,
+        gridlets: 1000,
+        work: vec![1000],
+        jobs: 10,
+        ..Scenario::default()
+    }
+}
+
+#[test]
+fn credibility_keeps_its_promise_with_few_copies() {
+    for (colluders, copies) in [(14, 3.0), (4, 1.5)] {
+        for behaviour in [Behaviour::Always, Behaviour::OnOff { honest: 20, lies: 5 }] {
+            let scenario = credible(colluders, Policy::with_max_error(0.001));
+            let summary = simulate(&Scenario { behaviour, ..scenario }, 5);
+            let wrong = summary.accepted_wrong.mean;
+            assert!(wrong <= 0.001, "{colluders} {behaviour:?}: {wrong}");
+            if behaviour == Behaviour::Always {
+                assert!(summary.copies.mean <= copies, "{colluders}: {:?}", summary.copies);
+                assert_eq!(summary.detected.mean, 1.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_new_identity_gains_nothing() {
+    let scenario = credible(14, Policy::with_max_error(0.001));
+    let summary = simulate(&Scenario { whitewash: true, ..scenario }, 3);
+    assert!(summary.accepted_wrong.mean <= 0.001, "{:?}", summary.accepted_wrong);
+}
+
+#[test]
+fn quizzes_find_liars_that_votes_alone_would_believe() {
+    let with = |quizzes| {
+        // Samples make the known answers that quizzes are made of.
+        let policy = Policy { samples: 1, sample_rate: 0.05, quizzes, ..Policy::with_quorum(1) };
+        simulate(&credible(14, policy), 5)
+    };
+    let (without, quizzed) = (with(0.0), with(0.2));
+    assert!(
+        quizzed.accepted_wrong.mean < without.accepted_wrong.mean / 1.5,
+        "{quizzed:?} {without:?}"
+    );
+    assert!(quizzed.copies.mean > without.copies.mean);
+}
+
+#[test]
+fn several_submitters_make_one_run_of_the_same_kind() {
+    let voting = voting(Policy::with_majority(3));
+    let scenario = Scenario { participants: 800, colluders: 240, submitters: 4, ..voting };
+    agree("submitters", &[(simulate(&scenario, 40), theory::majority_of(3, 200, 60))]);
+}

@@ -44,8 +44,8 @@ const HOUSE: &[Room] = &[
         name: "node",
         pure: false,
         may_use: &[
-            "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "deploy", "job", "os",
-            "api",
+            "types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "deploy", "job",
+            "os", "api",
         ],
     },
     Room {
