@@ -1,6 +1,6 @@
 //! What is simulated: the parameters of GINGER 4.1, and those that came with later schemes.
 
-use outlast_verify::{Decision, Partitioning, Policy};
+use outlast_verify::{Decision, Limits, Partitioning, Policy};
 use serde::{Deserialize, Serialize};
 
 /// Participants of a run at most: a million, and room for their history stays within a few hundred MiB.
@@ -241,6 +241,14 @@ impl Scenario {
         within("jobs", self.jobs.into(), 1, RUN_GRIDLETS / each.min(RUN_GRIDLETS))?;
         within("atoms in a sample", self.sample_atoms.into(), 1, u32::MAX.into())?;
         let workers = u64::from(self.participants / self.submitters);
+        if let Some(policy) = self.policy() {
+            let limits = Limits {
+                nodes: Some(workers as u32),
+                dimensions: self.work.iter().filter(|&&length| length > 1).count() as u32,
+                ..Limits::default()
+            };
+            policy.validate(&limits)?;
+        }
         within("answers to a gridlet", self.answers().into(), 1, workers)?;
         let mut shares = vec![
             ("a probability that two wrong answers match", self.matching),
@@ -279,3 +287,50 @@ impl Scenario {
 
 /// Above, a gridlet is begun ten times before it ends.
 const MOST_DEPARTURES: f64 = 0.9;
+
+#[cfg(test)]
+mod tests {
+    use outlast_verify::Schedule;
+
+    use super::*;
+
+    fn refused(scenario: Scenario) -> String {
+        scenario.validate().unwrap_err().to_string()
+    }
+
+    fn with(policy: Policy) -> Scenario {
+        Scenario { scheme: Scheme::Outlast(policy), ..Scenario::default() }
+    }
+
+    #[test]
+    fn impossible_combinations_are_refused_with_what_would_work() {
+        let few = Scenario { participants: 4, colluders: 1, ..with(Policy::with_majority(5)) };
+        assert!(refused(few).contains("answers from 5 different nodes, but only 4"));
+        let meshed = Policy { partitioning: Partitioning::Meshed, ..Policy::with_majority(3) };
+        let line = Scenario { work: vec![1000, 1], ..with(meshed) };
+        assert!(refused(line).contains("expected 2 or more"));
+        let certain = Policy { samples: 0, ..Policy::with_max_error(0.0) };
+        assert!(refused(with(certain)).contains("at least 1 sample"));
+        assert!(refused(with(Policy::with_quorum(0))).contains("expected at least 1"));
+        let many = Scenario { colluders: 1001, ..Scenario::default() };
+        assert_eq!(refused(many), "1001 colluders, expected 0 to 1000");
+        let boinc = Scheme::Boinc { trusted_after: 10 };
+        let alone =
+            Scenario { participants: 1, colluders: 0, scheme: boinc, ..Scenario::default() };
+        assert_eq!(refused(alone), "2 answers to a gridlet, expected 1 to 1");
+        let sure = Scenario { matching: 1.5, ..Scenario::default() };
+        assert!(refused(sure).ends_with("of 1.5, expected a number from 0 to 1"));
+        let gone = Scenario { departures: 1.0, ..Scenario::default() };
+        assert!(refused(gone).contains("0.9"));
+    }
+
+    #[test]
+    fn a_scenario_is_read_back_and_unknown_fields_are_refused() {
+        let policy = Policy { schedule: Schedule::Auto, ..Policy::with_max_error(0.001) };
+        let behaviour = Behaviour::OnOff { honest: 3, lies: 2 };
+        let scenario = Scenario { behaviour, submitters: 3, ..with(policy) };
+        let text = serde_json::to_string(&scenario).unwrap();
+        assert_eq!(serde_json::from_str::<Scenario>(&text).unwrap(), scenario);
+        assert!(serde_json::from_str::<Scenario>(r#"{"colluder":3}"#).is_err());
+    }
+}

@@ -29,6 +29,7 @@ fn verification(context: &mut Context<'_>, args: &VerificationArgs) -> Result<Ex
     if args.figure.is_some() {
         points = lines.iter().flat_map(|line| line.points.clone()).collect();
     }
+    check_plot(args, &points)?;
     let layouts = layouts(&points)?;
     let threads = args.threads.map_or_else(cores, |threads| threads as usize);
     let summaries = simulate(&points, &layouts, args.runs(), threads);
@@ -124,6 +125,24 @@ fn simulate(points: &[Point], layouts: &[Arc<Layout>], runs: u32, threads: usize
     summaries
 }
 
+/// Whether there will be something to draw, and as what.
+fn check_plot(args: &VerificationArgs, points: &[Point]) -> Result<(), Failure> {
+    let Some(path) = &args.plot else { return Ok(()) };
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    if !matches!(extension, Some("svg" | "png")) {
+        let found = path.display();
+        return Err(Failure::usage(format!(
+            "--plot: expected a file that ends with .svg or .png, found `{found}`"
+        )));
+    }
+    if args.figure.is_none() && points.len() < 2 {
+        return Err(Failure::usage(
+            "--plot without a range, expected one such as --colluders 0..500:25, or --figure",
+        ));
+    }
+    Ok(())
+}
+
 fn draw(
     context: &mut Context<'_>,
     args: &VerificationArgs,
@@ -147,22 +166,10 @@ fn draw(
             &chart.png().map_err(failed)?,
         );
     }
-    let Some(path) = &args.plot else { return Ok(()) };
-    let chart = chart.ok_or_else(|| {
-        Failure::usage(
-            "--plot without a range, expected one such as --colluders 0..500:25, or --figure",
-        )
-    })?;
-    let bytes = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("svg") => chart.svg().map_err(failed)?.into_bytes(),
-        Some("png") => chart.png().map_err(failed)?,
-        _ => {
-            let found = path.display();
-            return Err(Failure::usage(format!(
-                "expected a file that ends with .svg or .png, found `{found}`"
-            )));
-        }
-    };
+    let (Some(path), Some(chart)) = (&args.plot, chart) else { return Ok(()) };
+    let svg = path.extension().is_some_and(|extension| extension == "svg");
+    let bytes = if svg { chart.svg().map(String::into_bytes) } else { chart.png() };
+    let bytes = bytes.map_err(failed)?;
     write(context, path, &bytes)
 }
 

@@ -18,6 +18,7 @@ use crate::interrupts::Interrupt;
 use crate::testing::{Closed, Embedders, JOB, Memory, Script, done, summary};
 
 mod live;
+mod sim;
 
 /// Short, where a test waits for it to pass; long where it must not.
 const PACING: Pacing = Pacing {
