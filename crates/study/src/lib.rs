@@ -6,8 +6,9 @@
 //!                        population, events ◀── World ──▶ Engine: Verifier + Ledger, or another's scheme
 //! ```
 //!
-//! [`Study`] is what a user asks for: scenarios, and how often to run each. Runs depend on nothing but the
-//! scenario and their number, so whoever drives them may do so in any order and on any number of threads.
+//! [`sweep::points`] makes scenarios of what a user asks for; [`run`] does one as often as wanted. Runs depend on
+//! nothing but the scenario and their number, so whoever drives them may do so in any order and on any number of
+//! threads.
 //!
 //! What it does not do: start threads, read or write files, decide what is accepted. The last is
 //! `outlast_verify`'s; a copy of its logic here would be the one that is tested, and not the one that runs.
