@@ -8,6 +8,7 @@ mod input;
 mod liars;
 mod lifetimes;
 mod reach;
+mod services;
 mod soak;
 mod staging;
 mod stranger;

@@ -1,4 +1,5 @@
-//! `outlast` with one application more, written in Rust: how often is each word in many texts?
+//! `outlast` with one application more, written in Rust: how often is each word in many texts? And with one
+//! technical service more, which any job may name.
 //!
 //! ```console
 //! $ cargo build && ./target/debug/wordcount run -- wordcount --output counts.txt a.txt b.txt
@@ -16,6 +17,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use outlast_deploy::{Args, Argument, Description, Error, Kind, NodeSettings, TechnicalService};
 use outlast_gridlet::{
     Application, ApplicationManager, Blobs, CellOutput, Collect, CommandLine, ExitRule, Gridlet,
     Harvest, InputFile, InputMode, Merged, Needs, OpenError, Preview, Program, Recipe, ResultError,
@@ -36,7 +38,37 @@ const ANSWER_BYTES: u64 = 64 << 20;
 fn main() -> ExitCode {
     let mut registry = outlast_node::apps::registry();
     registry.register(Box::new(WordCount));
-    outlast_cli::main_with(registry)
+    let mut services = outlast_deploy::Registry::builtin();
+    services.register(THREADS, || Box::new(Threads(1))).expect("its name is free");
+    outlast_cli::main_with_services(registry, services)
+}
+
+/// A technical service: how many threads a program may use, for those that ask OpenMP.
+struct Threads(i64);
+
+const THREADS: Description = Description {
+    class: "threads",
+    aspects: &["threads"],
+    about: "how many threads the program uses",
+    arguments: &[Argument {
+        name: "count",
+        kind: Kind::Integer { least: 1, most: 1024 },
+        default: "1",
+        about: "what OMP_NUM_THREADS says",
+    }],
+    always: false,
+};
+
+impl TechnicalService for Threads {
+    fn init(&mut self, args: &Args) -> Result<(), Error> {
+        self.0 = args.integer("count").unwrap_or(1);
+        Ok(())
+    }
+
+    fn apply(&self, node: &mut NodeSettings) -> Result<(), Error> {
+        node.env.insert("OMP_NUM_THREADS".to_owned(), self.0.to_string());
+        Ok(())
+    }
 }
 
 /// The application.
