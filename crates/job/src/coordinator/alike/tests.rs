@@ -132,7 +132,8 @@ fn with_layers_all_of_the_job_is_of_one_kind() {
     job.policy = Policy { homogeneous: true, partitioning: Partitioning::Overlapped, ..job.policy };
     let line = |range| Region::new([0..1, range]);
     job.manager = Empty::cut(6, &[0..3, 3..6]);
-    job.layers = vec![vec![line(0..1), line(1..4), line(4..6)]];
+    let first = vec![line(0..3), line(3..6)];
+    job.layers = vec![first, vec![line(0..1), line(1..4), line(4..6)]];
     let (driver, effects) = grid("abab", spec);
     let first: Vec<u8> = workers(&effects).iter().map(|n| n % 2).collect();
     assert!(first.iter().all(|kind| *kind == first[0]), "{effects:?}");
