@@ -134,7 +134,7 @@ impl JobFile {
     fn treated(self, registry: &Registry, flags: Vec<Block>) -> Result<JobSpec, Failure> {
         let services = merged(registry, self.services, flags).and_then(|blocks| {
             registry.check(&blocks)?;
-            Ok(blocks)
+            Ok(registry.settle(blocks))
         });
         let services = services.map_err(|errors| refuse(&self.name, &self.text, &errors))?;
         Ok(JobSpec { services: services.into_iter().map(to_api).collect(), ..self.spec })

@@ -160,6 +160,20 @@ impl Registry {
         })
     }
 
+    /// The same with values of the types that the arguments want: words of a command line are numbers then. What is
+    /// wrong stays as it is, for [`Registry::check`].
+    pub fn settle(&self, mut blocks: Vec<Block>) -> Vec<Block> {
+        for block in &mut blocks {
+            let Some(description) = self.get(&block.class) else { continue };
+            for given in &mut block.args {
+                let argument = find(description, &given.name);
+                let value = argument.and_then(|argument| argument.kind.read(&given.value).ok());
+                given.value = value.unwrap_or_else(|| given.value.clone());
+            }
+        }
+        blocks
+    }
+
     /// Checks what a job names, and gives each service its arguments. Those that always act are added.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ fn flags_add_to_a_service_of_the_file() {
     assert_eq!(service.places["samples"], "--samples");
     assert_eq!(service.places["replication"], "job.toml:5:15");
     let generic = resolved(&text, "--service verification:samples=2").unwrap();
-    assert_eq!(generic.services[0].args["samples"], ServiceValue::Text("2".to_owned()));
+    assert_eq!(generic.services[0].args["samples"], ServiceValue::Integer(2));
 }
 
 #[test]

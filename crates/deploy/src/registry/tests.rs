@@ -252,7 +252,10 @@ fn what_is_in_force_says_where_it_comes_from() {
 fn words_of_a_command_line_become_what_the_argument_takes() {
     let block =
         Block::parse("verification:replication=3,homogeneous=true,trusted=ab+cd", "--service");
-    let services = Registry::builtin().check(&[block.unwrap()]).unwrap();
+    let blocks = Registry::builtin().settle(vec![block.unwrap()]);
+    // They are for whoever knows no arguments, too.
+    assert_eq!(blocks[0].args[0].value, Value::Integer(3));
+    let services = Registry::builtin().check(&blocks).unwrap();
     let args = &services.0[0].args;
     assert_eq!(args.integer("replication"), Some(3));
     assert_eq!(args.boolean("homogeneous"), Some(true));
