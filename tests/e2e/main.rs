@@ -4,6 +4,7 @@
 
 mod apps;
 mod comfort;
+mod compare;
 mod input;
 mod liars;
 mod lifetimes;

@@ -554,6 +554,8 @@ pub struct Scene {
 pub enum SceneKind {
     /// Cells were given to a node.
     Granted,
+    /// Decided cells were given to a node as if they were new.
+    Quizzed,
     /// A node answered.
     Answered,
     /// A node gave cells back, or lost them.

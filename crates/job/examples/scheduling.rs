@@ -221,6 +221,7 @@ fn main() {
             ..Policy::with_quorum(u8::try_from(quorum).unwrap_or(u8::MAX))
         },
         layers: Vec::new(),
+        trusted: Vec::new(),
         seed: 1,
         created: world.now,
     };

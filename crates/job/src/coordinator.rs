@@ -15,6 +15,7 @@
 mod alike;
 mod answers;
 mod assign;
+mod belief;
 mod layout;
 mod recover;
 mod report;
@@ -64,6 +65,8 @@ pub struct JobSpec {
     pub policy: Policy,
     /// How its cells are cut, if not into the manager's gridlets: see [`cut`].
     pub layers: Vec<Vec<Region>>,
+    /// Nodes whose answers count like the submitter's own.
+    pub trusted: Vec<NodeId>,
     /// For the choice of samples; secret from the workers.
     pub seed: u64,
     /// When it was submitted.
@@ -131,6 +134,8 @@ struct Lease {
     fetch_failures: u32,
     /// How often its answers couldn't be compared.
     undecided: u32,
+    /// Its cells are decided, to see what the worker says.
+    quiz: bool,
 }
 
 /// What this job knows of a worker.
@@ -148,6 +153,8 @@ struct Worker {
     broken: bool,
     barred: bool,
     struck: bool,
+    /// What the verifier was told of it.
+    belief: Option<belief::Belief>,
 }
 
 /// Answers on their way from arrival to verdict.
@@ -222,12 +229,17 @@ pub struct Coordinator {
     finished: Option<Time>,
     /// While the story of a job is told: the verdicts of the record that is being replayed.
     told: Option<Vec<Verdict>>,
+    /// The share of liars that the verifier was told of.
+    prior: Option<f64>,
+    /// Cliques that it was told of.
+    cliques: BTreeSet<Vec<NodeId>>,
 }
 
 impl Coordinator {
     /// A new job, nothing done. `me` is the submitter: its own answers are trusted.
     pub fn new(spec: Arc<JobSpec>, me: NodeId) -> Self {
         let grid = spec.manager.grid();
+        let grid_cells = grid.cells();
         let layout = Layout::new(grid, spec.manager.gridlets(), &spec.layers);
         let base = (0..layout.base()).map(|id| &layout.gridlet(GridletId(id)).cells);
         let groups: Vec<Vec<CellId>> = base.map(|cells| grid.cells_in(cells).collect()).collect();
@@ -261,8 +273,19 @@ impl Coordinator {
             version: 1,
             finished: None,
             told: None,
+            prior: None,
+            cliques: BTreeSet::new(),
             spec,
         };
+        for &node in &coordinator.spec.trusted {
+            coordinator.verifier.trust(node);
+        }
+        // A relaxed plan does only a part again: elsewhere there is nothing to agree with.
+        let alone = |cell: &CellId| coordinator.layout.all_of(*cell).count() < coordinator.layout.layers();
+        let alone: Vec<CellId> = (0..grid_cells).map(CellId).filter(alone).collect();
+        for cell in alone {
+            coordinator.verifier.single(cell);
+        }
         for gridlet in 0..coordinator.layout.base() {
             coordinator.queue.put(GridletId(gridlet), Vec::new(), None);
         }
@@ -374,6 +397,7 @@ impl Coordinator {
         for attempt in unanswered {
             self.send_lease(cx, attempt);
         }
+        self.refresh_beliefs(cx);
         self.assign(cx);
     }
 
@@ -756,7 +780,8 @@ impl Coordinator {
             .flatten()
             .copied()
             .filter(|attempt| {
-                self.leases[attempt].open.iter().all(|&cell| self.verifier.is_accepted(cell))
+                let lease = &self.leases[attempt];
+                !lease.quiz && lease.open.iter().all(|&cell| self.verifier.is_accepted(cell))
             })
             .collect();
         for attempt in idle {

@@ -81,4 +81,28 @@ pub enum Record {
     },
     /// The output is to be written again after it couldn't be.
     Retried,
+    /// How far a worker is believed from here on.
+    Believed {
+        /// Who.
+        worker: NodeId,
+        /// The probability that its next answer is right.
+        credence: f64,
+        /// Which share of its gridlets is checked.
+        check: f64,
+    },
+    /// The share of liars in the population, as far as it is known from here on.
+    Prior(f64),
+    /// These lie together: from here on they have one voice.
+    Clique(Vec<NodeId>),
+    /// A lease went out as a quiz: its cells are decided already.
+    Quizzed {
+        /// Its number.
+        attempt: Attempt,
+        /// Of which gridlet.
+        gridlet: GridletId,
+        /// To whom.
+        worker: NodeId,
+        /// Which of the gridlet's cells.
+        cells: Vec<CellId>,
+    },
 }

@@ -32,6 +32,13 @@ pub enum Scene {
         /// Beside a slow one.
         rival: bool,
     },
+    /// Decided cells were given to a worker as if they were new.
+    Quizzed {
+        /// To whom.
+        worker: NodeId,
+        /// Which of the cells.
+        cells: Vec<CellId>,
+    },
     /// A worker answered.
     Answered {
         /// Who.
@@ -214,7 +221,17 @@ impl Teller {
                     self.scenes.push(Scene::Barred { worker: *worker, why: why.clone() });
                 }
             }
-            Record::Bound { .. } | Record::Complete | Record::Ended { .. } | Record::Retried => {}
+            Record::Quizzed { worker, cells, .. } => {
+                let (worker, cells) = (*worker, self.ours(cells.iter().copied()));
+                self.about(cells, |cells| Scene::Quizzed { worker, cells });
+            }
+            Record::Bound { .. }
+            | Record::Believed { .. }
+            | Record::Prior(_)
+            | Record::Clique(_)
+            | Record::Complete
+            | Record::Ended { .. }
+            | Record::Retried => {}
         }
     }
 

@@ -129,6 +129,7 @@ pub(crate) fn spec(gridlets: u64, cells: u64, quorum: u8) -> Arc<JobSpec> {
         vo: None,
         policy: Policy { samples: 0, max_answers: quorum, ..Policy::with_quorum(quorum) },
         layers: Vec::new(),
+        trusted: Vec::new(),
         seed: 1,
         created: Time::ZERO,
     })

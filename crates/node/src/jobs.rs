@@ -90,7 +90,7 @@ impl JobRecord {
         id: JobId,
         manager: Arc<dyn ApplicationManager>,
     ) -> Result<JobSpec, PlanError> {
-        let Self { manifest, vo, policy, seed, created, .. } = self;
+        let Self { manifest, vo, policy, trusted, seed, created, .. } = self;
         let layers = cut(&*manager, policy, *seed)?;
         Ok(JobSpec {
             id,
@@ -99,6 +99,7 @@ impl JobRecord {
             vo: *vo,
             policy: *policy,
             layers,
+            trusted: trusted.clone(),
             seed: *seed,
             created: *created,
         })

@@ -42,6 +42,7 @@ pub(crate) fn nodes(story: &Story) -> Vec<NodeId> {
 fn actor(scene: &Scene) -> Option<NodeId> {
     match scene {
         Scene::Granted { worker, .. }
+        | Scene::Quizzed { worker, .. }
         | Scene::Answered { worker, .. }
         | Scene::Released { worker, .. }
         | Scene::Struck { worker }
@@ -103,6 +104,11 @@ impl Subject<'_> {
                 let why = if *rival { ", beside one that is slow" } else { "" };
                 let text = format!("{who} got {}{part}{why}", self.cells(cells));
                 (SceneKind::Granted, cells.clone(), text)
+            }
+            Scene::Quizzed { worker, cells } => {
+                let (who, what) = (self.node(worker), self.cells(cells));
+                let text = format!("{who} got {what} as a quiz, without knowing: they are decided");
+                (SceneKind::Quizzed, cells.clone(), text)
             }
             Scene::Answered { worker, class, cells, refuted } => {
                 let mut text = format!(

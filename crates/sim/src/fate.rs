@@ -157,6 +157,7 @@ impl World {
             vo: None,
             policy: plan.policy,
             layers,
+            trusted: Vec::new(),
             seed,
             created: self.now,
         });

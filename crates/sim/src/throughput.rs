@@ -75,6 +75,7 @@ pub fn throughput(gridlets: u32, workers: u32, cells_per_gridlet: u32) -> Throug
         vo: None,
         policy: Policy { samples: 0, ..Policy::with_quorum(1) },
         layers: Vec::new(),
+        trusted: Vec::new(),
         seed: 1,
         created: now,
     })));

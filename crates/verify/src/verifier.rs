@@ -69,6 +69,9 @@ pub(crate) const SAMPLE_POWER: f64 = 0.5;
 /// The rng's stream for what is chosen in the order of calls; the groups have theirs.
 const CALLS: u64 = u64::MAX;
 
+/// The stream of the generator that quizzes are drawn from.
+const QUIZZES: u64 = u64::MAX - 1;
+
 /// How busy the grid is, for [`Schedule::Auto`] and for how strictly replicas follow each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
@@ -87,6 +90,8 @@ pub struct Verifier {
     seed: u64,
     /// For choices that depend on the order of calls.
     rng: ChaCha12Rng,
+    /// For quizzes alone.
+    quiz_rng: ChaCha12Rng,
     book: Book,
     /// The cells of all groups, one group after the other.
     members: Vec<u32>,
@@ -143,10 +148,13 @@ impl Verifier {
         }
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         rng.set_stream(CALLS);
+        let mut quiz_rng = ChaCha12Rng::seed_from_u64(seed);
+        quiz_rng.set_stream(QUIZZES);
         let mut verifier = Self {
             policy,
             seed,
             rng,
+            quiz_rng,
             book: Book::new(cells),
             members,
             groups: laid,

@@ -142,6 +142,7 @@ fn job() -> Arc<JobSpec> {
         vo: None,
         policy: Policy { samples: 1, ..Policy::with_quorum(2) },
         layers: Vec::new(),
+        trusted: Vec::new(),
         seed: 1,
         created: start(),
     })

@@ -257,6 +257,7 @@ impl Coordinator {
         }
         if !votes.is_empty() {
             let cells = votes.iter().map(|vote| vote.0).collect();
+            self.believe(cx, worker);
             self.journal(cx, Record::Votes { attempt, votes: votes.clone() });
             self.send(cx, worker, ToWorker::Ack { attempt, cells });
             self.cast(Some(cx), worker, &votes);

@@ -63,6 +63,7 @@ impl Coordinator {
             let Some(chosen) = cx.placement.choose(&candidates, 1.0) else { return };
             let (worker, ad) = (candidates[chosen].node, candidates[chosen].ad);
             let granted = match self.next_for(cx, &worker, ad, &roomy) {
+                Some(_) if self.is_quiz_due() && self.grant_quiz(cx, worker) => true,
                 Some(gridlet) => self.grant(cx, worker, ad, gridlet),
                 None => self.grant_rival(cx, worker, ad),
             };
@@ -278,6 +279,19 @@ impl Coordinator {
         for &cell in &cells {
             self.verifier.assign(cell, worker);
         }
+        self.enter(attempt, worker, gridlet, cells, now, false);
+    }
+
+    /// As [`Self::hold`], once the verifier knows.
+    pub(super) fn enter(
+        &mut self,
+        attempt: Attempt,
+        worker: NodeId,
+        gridlet: GridletId,
+        cells: Vec<CellId>,
+        now: outlast_types::Time,
+        quiz: bool,
+    ) {
         self.next_attempt = Attempt(attempt.0 + 1);
         self.by_gridlet.entry(gridlet).or_default().insert(attempt);
         let known = self.workers.entry(worker).or_default();
@@ -298,6 +312,7 @@ impl Coordinator {
                 file_limit: outlast_types::limits::RESULT_FILE_BYTES,
                 fetch_failures: 0,
                 undecided: 0,
+                quiz,
             },
         );
         self.version += 1;

@@ -86,6 +86,21 @@ impl Coordinator {
                 self.counters.invalid += 1;
                 self.note_barred(worker, cell, why);
             }
+            Record::Believed { worker, credence, check } => {
+                let verdicts = self.note_belief(worker, credence, check);
+                self.absorb(None, verdicts);
+            }
+            Record::Prior(liars) => self.note_prior(liars),
+            Record::Clique(members) => self.note_clique(members),
+            Record::Quizzed { attempt, gridlet, worker, cells } => {
+                for &cell in &cells {
+                    self.verifier.assign_quiz(cell, worker);
+                }
+                self.enter(attempt, worker, gridlet, cells, now, true);
+                if let Some(lease) = self.leases.get_mut(&attempt) {
+                    lease.heard = now + RECOVERY_GRACE;
+                }
+            }
             Record::Complete | Record::Retried => {
                 self.phase = Phase::Merging;
                 self.finished = None;

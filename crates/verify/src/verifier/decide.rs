@@ -485,7 +485,7 @@ impl Verifier {
 }
 
 /// A number below `n`. Multiply and shift: as good as uniform for so few.
-fn pick(rng: &mut ChaCha12Rng, n: usize) -> usize {
+pub(super) fn pick(rng: &mut ChaCha12Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 

@@ -47,6 +47,8 @@ pub(super) const UNSAMPLED: u8 = 8;
 pub(super) const BY_TRUSTED: u8 = 16;
 /// What is accepted was checked: fit for a quiz.
 pub(super) const PROVEN: u8 = 32;
+/// One answer decides it: it is in the part of a relaxed plan that nobody does again.
+pub(super) const SINGLE: u8 = 64;
 
 /// One cell of the job.
 #[derive(Clone, Copy, Debug)]

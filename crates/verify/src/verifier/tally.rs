@@ -2,7 +2,7 @@
 
 use outlast_types::CellId;
 
-use super::state::{CHECKED, HOPELESS, Kind, PENDING, Phase, SAMPLED, Stage, UNSAMPLED};
+use super::state::{CHECKED, HOPELESS, Kind, PENDING, Phase, SAMPLED, SINGLE, Stage, UNSAMPLED};
 use super::{Class, Decision, How, Schedule, Verifier};
 use crate::credibility::{Joint, group_credibility, odds};
 
@@ -35,6 +35,8 @@ pub(super) struct Count {
     /// Leases that are out.
     pub(super) outstanding: u16,
     pub(super) trusted_outstanding: bool,
+    /// One answer is enough.
+    single: bool,
     /// Votes of all classes that count.
     pub(super) votes: u16,
 }
@@ -56,6 +58,7 @@ impl Count {
             given: 0,
             outstanding: 0,
             trusted_outstanding: false,
+            single: false,
             votes: 0,
         }
     }
@@ -119,6 +122,7 @@ impl Verifier {
     pub(super) fn count_of(&self, cell: CellId) -> Count {
         let prior = self.prior_odds;
         let mut count = Count::new(prior);
+        count.single = self.book.cell(cell.0).is(SINGLE);
         for (at, link) in self.book.of_cell(cell.0) {
             let worker = &self.book.workers[link.worker as usize];
             match link.kind {
@@ -185,7 +189,7 @@ impl Verifier {
                 true => How::Sampled,
                 false => How::Quorum(votes.min(u16::from(u8::MAX)) as u8),
             };
-            return best.filter(|_| votes >= self.needed(count.votes) && !tied).map(|c| (c, how));
+            return best.filter(|_| votes >= self.needed(count, 0) && !tied).map(|c| (c, how));
         };
         let best = self.most_credible(count)?;
         let credibility = self.credibility_of(count, best);
@@ -252,7 +256,7 @@ impl Verifier {
         };
         let wanted = wanted.min(room);
         match (self.schedule(), self.policy.decision) {
-            (Schedule::AllAtOnce, Decision::Majority { replication }) => {
+            (Schedule::AllAtOnce, Decision::Majority { replication }) if !count.single => {
                 wanted.max(replication.saturating_sub(taken)).min(room)
             }
             (Schedule::AllAtOnce | Schedule::Auto, _) => wanted,
@@ -264,11 +268,14 @@ impl Verifier {
         }
     }
 
-    /// Agreeing votes that decide, of so many in all.
-    fn needed(&self, votes: u16) -> u16 {
+    /// Agreeing votes that decide, with so many more.
+    fn needed(&self, count: &Count, more: u16) -> u16 {
         match self.policy.decision {
+            _ if count.single => 1,
             Decision::First { matching } => matching.into(),
-            Decision::Majority { replication } => votes.max(replication.into()) / 2 + 1,
+            Decision::Majority { replication } => {
+                count.votes.saturating_add(more).max(replication.into()) / 2 + 1
+            }
             Decision::Credibility { .. } => 1,
         }
     }
@@ -276,14 +283,14 @@ impl Verifier {
     /// Votes that must come to those that are out for a decision, if all of them join the best class.
     fn missing_votes(&self, cell: CellId, count: &Count, outstanding: u8) -> u8 {
         let (_, best, tied) = count.best();
-        if best >= self.needed(count.votes) {
+        if best >= self.needed(count, 0) {
             // Two quorums that no sample told apart: one more vote does.
             let done = self.groups[self.book.cell(cell.0).group as usize].stage == Stage::Done;
             return u8::from(tied && done).saturating_sub(outstanding);
         }
         let enough = |more: &u16| {
             let more = *more + u16::from(outstanding);
-            best.saturating_add(more) >= self.needed(count.votes.saturating_add(more))
+            best.saturating_add(more) >= self.needed(count, more)
         };
         (0..=u16::from(u8::MAX)).find(enough).map_or(u8::MAX, |more| more as u8)
     }

@@ -498,3 +498,26 @@ fn a_million_cells_of_ten_thousand_gridlets() {
     assert!(bench.0.is_complete());
     println!("{seen} answers in {:?}", start.elapsed());
 }
+
+#[test]
+fn one_answer_decides_what_a_relaxed_plan_does_once() {
+    let mut v = Bench::new(policy(2, 0), &[2]);
+    v.0.single(CellId(0));
+    assert_eq!((v.demand(0), v.demand(1)), (1, 1));
+    assert!(v.vote(0, 1, A).contains(&accepted(0, A, How::Quorum(1))));
+    assert!(!v.vote(1, 1, A).contains(&accepted(1, A, How::Quorum(1))));
+    assert_eq!(v.demand(1), 1);
+}
+
+#[test]
+fn a_sample_refutes_what_only_one_has_answered() {
+    let mut v = Bench::new(policy(2, 1), &[1]);
+    v.0.single(CellId(0));
+    let wanted = v.vote(0, 1, A);
+    assert!(matches!(wanted[..], [Verdict::SampleWanted { .. }]), "{wanted:?}");
+    v.sampled(0, &[], &[A]);
+    assert!(!v.0.is_accepted(CellId(0)) && v.demand(0) == 1);
+    v.assign(0, 2);
+    let verdicts = v.vote(0, 2, B);
+    assert!(v.0.is_accepted(CellId(0)), "{verdicts:?}");
+}

@@ -3,8 +3,9 @@
 use outlast_types::{CellId, NodeId};
 
 use super::state::{
-    BY_TRUSTED, HOPELESS, JUDGED, Kind, PENDING, PROVEN, Phase, SAMPLED, Stage, UNSAMPLED, Worker,
+    BY_TRUSTED, HOPELESS, JUDGED, Kind, PENDING, PROVEN, Phase, SAMPLED, SINGLE, Stage, UNSAMPLED, Worker,
 };
+use super::decide::pick;
 use super::{Class, Decision, Verdict, Verifier};
 use crate::credibility::{checks_wanted, escape, odds};
 
@@ -110,6 +111,12 @@ impl Verifier {
         }
     }
 
+    /// One answer decides this cell, unless a sample contradicts it: a relaxed plan has nobody do it again
+    /// (GINGER 3.2, figure 2). By credibility it is decided like any other. Before its first lease.
+    pub fn single(&mut self, cell: CellId) {
+        self.book.cell_mut(cell.0).set(SINGLE, true);
+    }
+
     /// Answers and leases that are kept, of all cells: 24 bytes each.
     pub fn links(&self) -> usize {
         self.book.in_use()
@@ -129,7 +136,7 @@ impl Verifier {
         }
         let state = self.book.cell_mut(cell.0);
         state.phase = Phase::Open;
-        state.flags &= SAMPLED | UNSAMPLED;
+        state.flags &= SAMPLED | UNSAMPLED | SINGLE;
         let (class, group) = (state.class, state.group);
         self.accepted -= 1;
         self.stats.retracted += 1;
@@ -195,12 +202,13 @@ impl Verifier {
     /// tries find none. Nothing in what the worker gets may tell it from other work, and the same
     /// cell is never a quiz for it twice.
     pub fn quizzable(&mut self, worker: NodeId) -> Option<CellId> {
-        let number = self.intern(worker);
+        // What depends on this call is only what it returns: a replay of the job doesn't repeat it.
+        let number = *self.numbers.get(&worker)?;
         if self.proven.is_empty() || self.book.workers[number as usize].struck {
             return None;
         }
         (0..QUIZ_TRIES).find_map(|_| {
-            let at = self.below(self.proven.len());
+            let at = pick(&mut self.quiz_rng, self.proven.len());
             let cell = self.proven[at];
             let proven = self.book.cell(cell).is(PROVEN);
             (proven && self.may_be_quizzed(cell, number)).then_some(CellId(cell))
