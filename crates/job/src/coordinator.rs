@@ -281,7 +281,8 @@ impl Coordinator {
             coordinator.verifier.trust(node);
         }
         // A relaxed plan does only a part again: elsewhere there is nothing to agree with.
-        let alone = |cell: &CellId| coordinator.layout.all_of(*cell).count() < coordinator.layout.layers();
+        let alone =
+            |cell: &CellId| coordinator.layout.all_of(*cell).count() < coordinator.layout.layers();
         let alone: Vec<CellId> = (0..grid_cells).map(CellId).filter(alone).collect();
         for cell in alone {
             coordinator.verifier.single(cell);
@@ -649,8 +650,6 @@ impl Coordinator {
                     let base = self.layout.base_of(*cell);
                     self.gridlets_done += u32::from(self.remaining[base.index()] == 0);
                     self.samples.remove(cell);
-                    // Its answers are forgotten as soon as one is accepted: it can't be opened again.
-                    self.verifier.seal(*cell);
                     if let Some(cx) = cx.as_deref_mut() {
                         let job = self.spec.id;
                         cx.out.push(Effect::Accepted { job, cell: *cell, class: *class });
@@ -675,6 +674,9 @@ impl Coordinator {
                         self.remaining[gridlet.index()] += 1;
                     }
                     self.requeue(base);
+                    if let Some(cx) = cx.as_deref_mut() {
+                        cx.out.push(Effect::Retracted { job: self.spec.id, cell: *cell });
+                    }
                 }
                 // For the ledger only.
                 Verdict::Passed { .. } | Verdict::Together { .. } => {}

@@ -288,7 +288,7 @@ pub enum Effect {
         /// What to compute.
         sample: Sample,
     },
-    /// A cell was accepted: its output is final, other classes of it can go.
+    /// A cell was accepted: its output is final, unless [`Effect::Retracted`] follows.
     Accepted {
         /// The job.
         job: JobId,
@@ -296,6 +296,13 @@ pub enum Effect {
         cell: CellId,
         /// Its class.
         class: Class,
+    },
+    /// A cell that was accepted on a liar's word is open again.
+    Retracted {
+        /// The job.
+        job: JobId,
+        /// The cell.
+        cell: CellId,
     },
     /// Write the output; answer with [`Input::Merged`].
     Merge(JobId),

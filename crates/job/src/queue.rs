@@ -51,19 +51,19 @@ impl Queue {
 
     /// The gridlet that `worker` should do next: one that others have begun before a fresh one, so
     /// that few are open at a time. It stays in the queue. `fits` says whether the worker may have what is bound
-    /// to a kind, or (`None`) what is not bound yet.
+    /// to a kind, or (`None`) what is not bound yet. With `fresh` one that nobody has begun comes first.
     pub(crate) fn pick(
         &self,
         worker: &NodeId,
+        fresh: bool,
         fits: impl Fn(Option<&str>) -> bool,
     ) -> Option<GridletId> {
-        self.buckets
-            .iter()
-            .rev()
-            .find(|((excluded, kind), _)| {
-                excluded.binary_search(worker).is_err() && fits(kind.as_deref())
-            })
-            .and_then(|(_, bucket)| bucket.first().copied())
+        let mut buckets = self.buckets.iter();
+        let free = |((excluded, kind), _): &(&Place, &BTreeSet<GridletId>)| {
+            excluded.binary_search(worker).is_err() && fits(kind.as_deref())
+        };
+        let found = if fresh { buckets.find(free) } else { buckets.rev().find(free) };
+        found.and_then(|(_, bucket)| bucket.first().copied())
     }
 
     /// How many gridlets wait.
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_worker_never_gets_what_excludes_it() {
         let mut queue = Queue::default();
-        let pick = |queue: &Queue, worker: u8| queue.pick(&node(worker), |_| true);
+        let pick = |queue: &Queue, worker: u8| queue.pick(&node(worker), false, |_| true);
         queue.put(GridletId(0), vec![node(1)], None);
         queue.put(GridletId(1), vec![], None);
         assert_eq!(pick(&queue, 1), Some(GridletId(1)));
@@ -91,8 +91,8 @@ mod tests {
         queue.put(GridletId(1), vec![node(1), node(2)], None);
         assert_eq!(pick(&queue, 1), None);
         queue.put(GridletId(0), vec![], Some("a".into()));
-        assert_eq!(queue.pick(&node(1), |kind| kind == Some("a")), Some(GridletId(0)));
-        assert_eq!(queue.pick(&node(1), |kind| kind == Some("b")), None);
+        assert_eq!(queue.pick(&node(1), false, |kind| kind == Some("a")), Some(GridletId(0)));
+        assert_eq!(queue.pick(&node(1), false, |kind| kind == Some("b")), None);
         queue.remove(GridletId(0));
         queue.remove(GridletId(1));
         assert!(queue.len() == 0 && queue.buckets.is_empty());

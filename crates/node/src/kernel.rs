@@ -425,6 +425,8 @@ impl Loop {
                 }
                 shared.examine(Task::Accepted { job, cell });
             }
+            // What was accepted is shown, and its classes found, until something is accepted again.
+            Effect::Retracted { .. } => {}
             Effect::Merge(job) => shared.merge(job),
             Effect::Ended(job) => self.on_ended(job),
             Effect::Stage { key, attempt, manifest, needs } => {

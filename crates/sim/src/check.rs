@@ -30,6 +30,23 @@ struct Job {
     accepted: BTreeMap<CellId, Class>,
 }
 
+impl Job {
+    fn grant(
+        &mut self,
+        attempt: Attempt,
+        worker: NodeId,
+        cells: BTreeSet<CellId>,
+    ) -> Result<(), String> {
+        let last = self.grants.keys().next_back();
+        if last.is_some_and(|last| *last >= attempt) {
+            return Err(format!("attempt {attempt} granted after {last:?}"));
+        }
+        let grant = Grant { worker, cells, voted: BTreeSet::new(), released: false };
+        self.grants.insert(attempt, grant);
+        Ok(())
+    }
+}
+
 /// See the module.
 pub(crate) struct Checker {
     jobs: BTreeMap<JobId, Job>,
@@ -82,13 +99,14 @@ impl Checker {
                 if let Some(cell) = cells.iter().find(|cell| job.accepted.contains_key(cell)) {
                     return Err(format!("cell {cell} is accepted and granted under {attempt}"));
                 }
-                let last = job.grants.keys().next_back();
-                if last.is_some_and(|last| last >= attempt) {
-                    return Err(format!("attempt {attempt} granted after {last:?}"));
+                job.grant(*attempt, *worker, cells)?;
+            }
+            Record::Quizzed { attempt, worker, cells, .. } => {
+                let cells: BTreeSet<CellId> = cells.iter().copied().collect();
+                if let Some(cell) = cells.iter().find(|cell| !job.accepted.contains_key(cell)) {
+                    return Err(format!("cell {cell} is a quiz and not decided"));
                 }
-                let voted = BTreeSet::new();
-                let grant = Grant { worker: *worker, cells, voted, released: false };
-                job.grants.insert(*attempt, grant);
+                job.grant(*attempt, *worker, cells)?;
             }
             Record::Votes { attempt, votes } => {
                 let Some(grant) = job.grants.get_mut(attempt) else {
@@ -166,6 +184,14 @@ impl Checker {
             Some(_) => return,
         };
         self.fail(format!("job {id}: {what}"));
+    }
+
+    /// A cell is open again: only after a node was struck for a lie.
+    pub(crate) fn retracted(&mut self, id: JobId, cell: CellId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        if job.accepted.remove(&cell).is_none() {
+            self.fail(format!("job {id}: cell {cell} is retracted and wasn't accepted"));
+        }
     }
 
     /// A submitter is back, with this coordinator. Hands out what it accepts that wasn't seen accepted: it died

@@ -127,6 +127,11 @@ impl World {
                 self.check.accepted(job, cell, class, output, &host.disk.blobs);
                 self.task(node, Task::Accepted { job, cell });
             }
+            Effect::Retracted { job, cell } => {
+                let accepted = self.hosts[node].volatile.accepted.get_mut(&job);
+                accepted.and_then(|accepted| accepted.remove(&cell));
+                self.check.retracted(job, cell);
+            }
             Effect::Merge(job) => {
                 self.check.merging(job);
                 if !self.hosts[node].volatile.merging.insert(job) {

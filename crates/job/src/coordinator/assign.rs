@@ -63,7 +63,7 @@ impl Coordinator {
             let Some(chosen) = cx.placement.choose(&candidates, 1.0) else { return };
             let (worker, ad) = (candidates[chosen].node, candidates[chosen].ad);
             let granted = match self.next_for(cx, &worker, ad, &roomy) {
-                Some(_) if self.is_quiz_due() && self.grant_quiz(cx, worker) => true,
+                Some(_) if self.is_quiz_due() && self.grant_quiz(cx, worker, ad) => true,
                 Some(gridlet) => self.grant(cx, worker, ad, gridlet),
                 None => self.grant_rival(cx, worker, ad),
             };
@@ -122,7 +122,9 @@ impl Coordinator {
         }
         let begins =
             *worker == cx.me || roomy.as_ref().is_none_or(|kinds| kinds.contains(ad.kind.as_str()));
-        self.queue.pick(worker, |kind| kind.map_or(begins, |kind| kind == ad.kind))
+        // An answer may be believed alone once its author's record is better: a second one would be for nothing.
+        let fresh = self.is_by_credibility();
+        self.queue.pick(worker, fresh, |kind| kind.map_or(begins, |kind| kind == ad.kind))
     }
 
     fn by_me(&self, cx: &Context<'_>, gridlet: GridletId) -> bool {

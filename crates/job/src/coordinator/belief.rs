@@ -7,7 +7,7 @@
 //! A quiz is a lease like any other, but of cells that are decided, given to a worker that never had them. It
 //! can't be told from work: same gridlets, same recipes, and its answers are acknowledged in the same way.
 
-use outlast_types::{CellId, Hash, NodeId};
+use outlast_types::{Ad, CellId, Hash, NodeId};
 use outlast_verify::Decision;
 
 use super::{Context, Coordinator, Phase};
@@ -33,7 +33,7 @@ impl Belief {
 }
 
 impl Coordinator {
-    fn is_by_credibility(&self) -> bool {
+    pub(super) fn is_by_credibility(&self) -> bool {
         matches!(self.verifier.policy().decision, Decision::Credibility { .. })
     }
 
@@ -113,12 +113,16 @@ impl Coordinator {
     }
 
     /// Grants decided cells that the worker has never seen. Whether there were any.
-    pub(super) fn grant_quiz(&mut self, cx: &mut Context<'_>, worker: NodeId) -> bool {
+    pub(super) fn grant_quiz(&mut self, cx: &mut Context<'_>, worker: NodeId, ad: &Ad) -> bool {
         if worker == cx.me {
             return false;
         }
         let Some(cell) = self.verifier.quizzable(worker) else { return false };
         let gridlet = self.layout.base_of(cell);
+        // A node of another kind may be right, and say something else.
+        if !self.is_alike(gridlet, ad) {
+            return false;
+        }
         let cells: Vec<CellId> = self
             .cells_of(gridlet)
             .into_iter()

@@ -179,6 +179,26 @@ pub(crate) fn cut_differently(dice: &mut Dice) -> Scenario {
     scenario
 }
 
+/// Answers count by the records of those who gave them, some leases are quizzes, and the submitter may die. Who is
+/// believed may be wrong; but nothing gets stuck, and a restart decides alike.
+pub(crate) fn credible(dice: &mut Dice) -> Scenario {
+    let mut scenario = liars_and_colluders(dice);
+    scenario.right = false;
+    for job in &mut scenario.jobs {
+        job.shape.sampled = dice.chance(0.8);
+        job.policy = Policy {
+            quizzes: *dice.pick(&[0.0, 0.3]),
+            samples: dice.below(2) as u8,
+            ..Policy::with_max_error(*dice.pick(&[0.2, 0.01]))
+        };
+    }
+    if dice.chance(0.4) {
+        scenario.faults.push(crash(dice, 0..1, 300, 3000));
+        scenario.calm = secs(10);
+    }
+    scenario
+}
+
 /// Enough of a mind to outvote everybody, but each gridlet is a cell, and each is sampled.
 pub(crate) fn colluders_against_samples(dice: &mut Dice) -> Scenario {
     let mut scenario = grid(dice, 2);

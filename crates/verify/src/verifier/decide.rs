@@ -242,7 +242,7 @@ impl Verifier {
     }
 
     /// Accepts a class. `lacked`: before that, no vote counted.
-    fn accept(
+    pub(super) fn accept(
         &mut self,
         cell: CellId,
         class: Class,

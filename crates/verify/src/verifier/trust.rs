@@ -2,11 +2,12 @@
 
 use outlast_types::{CellId, NodeId};
 
-use super::state::{
-    BY_TRUSTED, HOPELESS, JUDGED, Kind, PENDING, PROVEN, Phase, SAMPLED, SINGLE, Stage, UNSAMPLED, Worker,
-};
 use super::decide::pick;
-use super::{Class, Decision, Verdict, Verifier};
+use super::state::{
+    BY_TRUSTED, HOPELESS, JUDGED, Kind, PENDING, PROVEN, Phase, SAMPLED, SINGLE, Stage, UNSAMPLED,
+    Worker,
+};
+use super::{Class, Decision, How, Verdict, Verifier};
 use crate::credibility::{checks_wanted, escape, odds};
 
 /// Credences nearer to 0 and 1 than this say no more.
@@ -131,7 +132,13 @@ impl Verifier {
         }
         self.book.link_mut(at).kind = Kind::Void;
         let still = self.decision(&self.count_of(cell)).map(|(class, _)| class);
-        if state.is(BY_TRUSTED) || still == Some(state.class) {
+        // A trusted node may have answered after it was accepted.
+        let counted = self.book.of_cell(cell.0).filter(|(_, link)| link.kind == Kind::Counted);
+        let known = counted
+            .filter(|(_, link)| self.book.workers[link.worker as usize].trusted)
+            .map(|(_, link)| link.class)
+            .next();
+        if state.is(BY_TRUSTED) || still == Some(state.class) || known == Some(state.class) {
             return false;
         }
         let state = self.book.cell_mut(cell.0);
@@ -144,19 +151,23 @@ impl Verifier {
         out.push(Verdict::Retracted { cell, class, because });
         // They will be judged by what is accepted next.
         let links: Vec<u32> = self.book.of_cell(cell.0).map(|(at, _)| at).collect();
-        for link in links {
-            let link = self.book.link_mut(link);
+        for at in links {
+            let link = self.book.link_mut(at);
             match link.kind {
+                // Its answer came when it was no longer needed, and wasn't kept. Now it is needed.
+                Kind::Seen => self.book.remove(at),
                 // Proven to lie in this gridlet since, and not yet looked at here.
                 Kind::Counted if self.barred.contains(&(group, link.worker)) => {
                     link.kind = Kind::Void;
                 }
                 Kind::Counted => link.flags &= !JUDGED,
                 Kind::Quiz => link.kind = Kind::Leased,
-                Kind::Leased | Kind::Void | Kind::Condemned | Kind::Seen => {}
+                Kind::Leased | Kind::Void | Kind::Condemned => {}
             }
         }
-        if self.lacks_vote(cell) {
+        if let Some(class) = known {
+            self.accept(cell, class, How::Trusted, false, out);
+        } else if self.lacks_vote(cell) {
             self.change_unvoted(group, 1, out);
         }
         true
@@ -203,8 +214,9 @@ impl Verifier {
     /// cell is never a quiz for it twice.
     pub fn quizzable(&mut self, worker: NodeId) -> Option<CellId> {
         // What depends on this call is only what it returns: a replay of the job doesn't repeat it.
-        let number = *self.numbers.get(&worker)?;
-        if self.proven.is_empty() || self.book.workers[number as usize].struck {
+        let number = self.numbers.get(&worker).copied();
+        let struck = number.is_some_and(|number| self.book.workers[number as usize].struck);
+        if self.proven.is_empty() || struck {
             return None;
         }
         (0..QUIZ_TRIES).find_map(|_| {
@@ -215,11 +227,13 @@ impl Verifier {
         })
     }
 
-    fn may_be_quizzed(&self, cell: u32, worker: Worker) -> bool {
+    fn may_be_quizzed(&self, cell: u32, worker: Option<Worker>) -> bool {
         let state = self.book.cell(cell);
         state.phase == Phase::Accepted
-            && !self.barred.contains(&(state.group, worker))
-            && self.book.find(cell, worker).is_none()
+            && worker.is_none_or(|worker| {
+                !self.barred.contains(&(state.group, worker))
+                    && self.book.find(cell, worker).is_none()
+            })
             && self.book.of_cell(cell).count() < QUIZ_LINKS
     }
 
@@ -229,7 +243,7 @@ impl Verifier {
     pub fn assign_quiz(&mut self, cell: CellId, worker: NodeId) -> bool {
         let number = self.intern(worker);
         let known = &self.book.workers[number as usize];
-        let may = !known.struck && !known.trusted && self.may_be_quizzed(cell.0, number);
+        let may = !known.struck && !known.trusted && self.may_be_quizzed(cell.0, Some(number));
         if may {
             self.book.enter(cell.0, number, Kind::Quiz, Class(0));
         }
