@@ -123,7 +123,7 @@ pub enum Command {
     App(AppCommand),
     /// List technical services: how a job may be treated, with arguments and defaults
     ///
-    /// A job file names them in [[service]] tables. Needs no daemon.
+    /// A job file names them in `[[service]]` tables. Needs no daemon.
     Services(services::ServicesArgs),
     /// Simulate before you trust: what verification achieves against how many liars
     #[command(subcommand)]

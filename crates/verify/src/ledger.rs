@@ -43,9 +43,10 @@
 mod pairs;
 mod saved;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use foldhash::fast::FixedState;
+use indexmap::IndexMap;
 use outlast_types::NodeId;
 use serde::{Deserialize, Serialize};
 
@@ -178,7 +179,7 @@ struct Occasion {
 #[serde(try_from = "saved::Saved", into = "saved::Saved")]
 pub struct Ledger {
     /// Where a node's history is. Never iterated.
-    numbers: HashMap<NodeId, u32, FixedState>,
+    numbers: IndexMap<NodeId, u32, FixedState>,
     nodes: Vec<(NodeId, History)>,
     capacity: usize,
     sample_power: f64,
@@ -209,7 +210,7 @@ impl Ledger {
     /// An empty ledger for so many nodes. For populations larger than a node ever knows.
     pub fn with_capacity(nodes: usize) -> Self {
         Self {
-            numbers: HashMap::with_hasher(FixedState::with_seed(0)),
+            numbers: IndexMap::with_hasher(FixedState::with_seed(0)),
             nodes: Vec::new(),
             capacity: nodes.max(1),
             sample_power: SAMPLE_POWER,
@@ -462,7 +463,7 @@ impl Ledger {
         let all = self.nodes.iter().enumerate();
         let Some((at, _)) = all.min_by_key(|(_, entry)| weight(entry)) else { return };
         let (node, history) = self.nodes.swap_remove(at);
-        self.numbers.remove(&node);
+        self.numbers.swap_remove(&node);
         if let Some((moved, _)) = self.nodes.get(at) {
             self.numbers.insert(*moved, at as u32);
         }

@@ -48,9 +48,10 @@ mod state;
 mod tally;
 mod trust;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use foldhash::fast::FixedState;
+use indexmap::IndexMap;
 use outlast_types::{CellId, NodeId};
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
@@ -97,7 +98,7 @@ pub struct Verifier {
     members: Vec<u32>,
     groups: Vec<Group>,
     /// Never iterated. Keyed by the seed, so that nobody can choose keys that collide.
-    numbers: HashMap<NodeId, Worker, FixedState>,
+    numbers: IndexMap<NodeId, Worker, FixedState>,
     /// (group, worker): refuted there, so it may not answer there.
     barred: BTreeSet<(u32, Worker)>,
     /// Classes that a sample contradicted although nobody had answered them.
@@ -158,7 +159,7 @@ impl Verifier {
             book: Book::new(cells),
             members,
             groups: laid,
-            numbers: HashMap::with_hasher(FixedState::with_seed(seed)),
+            numbers: IndexMap::with_hasher(FixedState::with_seed(seed)),
             barred: BTreeSet::new(),
             refuted: BTreeSet::new(),
             owed: Vec::new(),

@@ -60,7 +60,7 @@ pub struct ServiceArgs {
     /// times
     #[arg(long, value_name = "NODE", help_heading = "Verification")]
     pub trusted: Vec<String>,
-    /// Technical service, CLASS:NAME=VALUE,…, as a [[service]] table of a job file; `outlast services` lists
+    /// Technical service, CLASS:NAME=VALUE,…, as a `[[service]]` table of a job file; `outlast services` lists
     /// them. May be given several times
     #[arg(long = "service", value_name = "SERVICE", help_heading = "Work")]
     pub services: Vec<String>,
