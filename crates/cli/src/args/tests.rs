@@ -269,8 +269,8 @@ fn help_of_run() {
               --name <NAME>          Name for the job
               --vo <NAME>            Virtual organisation whose members may work on it [default: all that
                                      this node may submit in]
-              --service <SERVICE>    Technical service, CLASS:NAME=VALUE,…, as a [[service]] table of a job
-                                     file; `outlast services` lists them. May be given several times
+              --service <SERVICE>    Technical service, CLASS:NAME=VALUE,…, as a `[[service]]` table of a
+                                     job file; `outlast services` lists them. May be given several times
           -f, --file <FILE>          Job file in TOML; flags go above what it says, paths are relative to
                                      its folder
 
