@@ -6,10 +6,10 @@
 //!                                 │ admit(a)      ─▶ can it be compared at all?
 //! ```
 //!
-//! An application manager has a way of its own to compare ([`ApplicationManager::agree`]); a job that
+//! An application manager has a way of its own to compare ([`agree`](crate::ApplicationManager::agree)); a job that
 //! names a comparator is judged by that instead ([`with`]). What is compared is decided by the manager
-//! all the same: [`ApplicationManager::told`] leaves out what doesn't count, and
-//! [`ApplicationManager::answers`] says which comparators make sense.
+//! all the same: [`told`](crate::ApplicationManager::told) leaves out what doesn't count, and
+//! [`answers`](crate::ApplicationManager::answers) says which comparators make sense.
 //!
 //! **Classes.** Tolerance isn't transitive: 1.0 agrees with 1.1 and 1.1 with 1.2, while 1.0 and 1.2
 //! differ. A new answer is compared with the first one of each class, in the order in which the classes

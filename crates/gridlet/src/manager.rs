@@ -289,7 +289,8 @@ pub trait Application: Send + Sync {
     /// `povray`, `sweep`, `command`.
     fn name(&self) -> &str;
 
-    /// Whether this command line is one of its own. The first application of a [`Registry`] that says so gets it.
+    /// Whether this command line is one of its own. The first application of a
+    /// [`Registry`](crate::Registry) that says so gets it.
     fn recognises(&self, command: &CommandLine) -> bool;
 
     /// What it takes, for people: `commands of povray`. `None`: nobody has to know of it.
