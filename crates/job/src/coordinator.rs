@@ -318,7 +318,7 @@ impl Coordinator {
         self.version
     }
 
-    /// A gridlet of any layer: those of the manager come first, under their own numbers.
+    /// A gridlet of any layer, those of the first layer before the others. With one layer they are the manager's.
     pub fn gridlet(&self, id: GridletId) -> &Gridlet {
         self.layout.gridlet(id)
     }
