@@ -28,7 +28,7 @@ installed() {
 }
 
 packages=(
-    build-essential # a linker, and C parts of crates
+    build-essential # a linker, C parts of crates, the C programs that checkpoints are tested with
     pkg-config
     povray          # the application of the demo and of many tests
     povray-includes
