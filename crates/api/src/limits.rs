@@ -51,3 +51,6 @@ pub const METRICS_IDLE: Duration = Duration::from_secs(120);
 
 /// How long a node may take to answer before `/healthz` calls it unwell.
 pub const HEALTH: Duration = Duration::from_secs(5);
+
+/// Nodes named beside one that gave the same wrong answers: a clique is seen in a few.
+pub const MATES: usize = 16;

@@ -112,6 +112,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         DownRequest,
         FailureKind,
         GridletRow,
+        crate::types::Evidence,
+        crate::types::Mate,
         JobDetail,
         JobFailure,
         JobSpec,

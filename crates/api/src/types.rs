@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+mod evidence;
+
+pub use evidence::{Evidence, Mate};
+
 /// A node, as it sees itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NodeStatus {
@@ -133,12 +137,18 @@ pub struct NodeRow {
     pub memory_bytes: u64,
     /// Floating-point operations per second of one core; 0 if not measured.
     pub flops: u64,
+    /// What of the machine results may depend on: two nodes that say the same here are alike.
+    #[serde(default)]
+    pub kind: String,
     /// How far its answers are believed, 0 to 1.
     pub credibility: f64,
-    /// Cells that it answered and that were accepted.
+    /// Gridlets of which its answers were accepted.
     pub right: u64,
-    /// Cells that it answered otherwise than what was accepted.
+    /// Gridlets in which it answered otherwise than what was accepted.
     pub wrong: u64,
+    /// What the credibility rests on; absent for the node that was asked, and from an older one.
+    #[serde(default)]
+    pub evidence: Option<Evidence>,
     /// It gets no more work from here.
     pub blacklisted: bool,
     /// Since it was last heard; absent for this node itself.

@@ -1,5 +1,6 @@
 //! Tables and reports, as text.
 
+mod nodes;
 mod services;
 pub mod study;
 pub mod vo;
@@ -9,11 +10,11 @@ use std::fmt::Write;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 use outlast_api::types::{
-    JobDetail, JobSummary, LogEntry, NodeRow, NodeState, NodeStatus, Observed, Reach, Relay, Why,
-    WrongAnswer,
+    JobDetail, JobSummary, LogEntry, NodeStatus, Observed, Reach, Relay, Why, WrongAnswer,
 };
 
 use crate::human;
+pub use nodes::{node_state, nodes};
 pub use services::{service, services};
 
 /// Characters of a command, or of a list of names, in a table.
@@ -144,57 +145,6 @@ pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
         ]);
     }
     grid.right(&[2]).may_go(&[5, 4, 6, 3, 2]).finish()
-}
-
-/// Whether a node is there and gets work, in a word.
-pub fn node_state(node: &NodeRow) -> &'static str {
-    match node.state {
-        NodeState::Myself => "self",
-        _ if node.blacklisted => "blacklisted",
-        NodeState::Gone => "gone",
-        _ if node.draining => "leaving",
-        NodeState::Alive => "alive",
-        NodeState::Suspect => "suspect",
-    }
-}
-
-/// `nodes`.
-pub fn nodes(nodes: &[NodeRow], width: Option<u16>) -> String {
-    let header = [
-        "NODE",
-        "NAME",
-        "STATE",
-        "FREE",
-        "LOAD",
-        "MEMORY",
-        "CORE SPEED",
-        "CREDIBILITY",
-        "RIGHT",
-        "WRONG",
-        "SEEN",
-        "ADDRESS",
-        "MEMBER OF",
-    ];
-    let mut grid = Grid::new(width, &header, 1);
-    for node in nodes {
-        grid.row(vec![
-            human::short_id(&node.id).to_owned(),
-            short(&node.name, CELL_CHARS),
-            node_state(node).to_owned(),
-            format!("{}/{}", node.free, node.slots),
-            format!("{:.2}", node.load),
-            human::bytes(node.memory_bytes),
-            human::flops(node.flops),
-            format!("{:.3}", node.credibility),
-            node.right.to_string(),
-            node.wrong.to_string(),
-            node.last_seen_s
-                .map_or_else(|| "-".to_owned(), |s| format!("{} ago", human::duration(s))),
-            node.addresses.first().map_or_else(|| "-".to_owned(), |a| short(a, CELL_CHARS)),
-            vo::of_node(&node.vos),
-        ]);
-    }
-    grid.right(&[3, 4, 5, 6, 7, 8, 9]).may_go(&[8, 5, 6, 4, 10, 11, 12, 7, 9]).finish()
 }
 
 /// `app list`: name, programs, origin, and what it takes.

@@ -185,7 +185,7 @@ impl TechnicalService for VerificationService {
             // Nobody is held to a number that he didn't choose: this node does what is missing.
             nodes: facts.nodes.filter(|_| self.args.has("replication")),
             dimensions: small(axes as u64),
-            gridlet_cells: small(facts.gridlets.iter().map(sides).min().unwrap_or(0)),
+            gridlet_cells: small(facts.gridlets.iter().map(sides).max().unwrap_or(0)),
             can_sample: facts.samples.is_some(),
         };
         policy.validate(&limits).map_err(|error| refused(&self.args, &error))?;

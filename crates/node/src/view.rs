@@ -202,10 +202,34 @@ pub(crate) fn detail(
     }
 }
 
+/// Why a node is believed as far as it is.
+fn evidence_of(peer: &Peer, evidence: &outlast_verify::Evidence) -> api::Evidence {
+    let history = &evidence.history;
+    let mut mates = evidence.mates.clone();
+    mates.sort_by_key(|(node, times)| (std::cmp::Reverse(*times), *node));
+    let mate = |&(node, times): &(NodeId, u32)| api::Mate {
+        node: node.to_string(),
+        name: name_of(peer, node),
+        times,
+    };
+    api::Evidence {
+        newcomer: evidence.newcomer,
+        checks: history.checks(),
+        agreed: history.agreed,
+        sampled: history.samples,
+        quizzes: history.quizzes,
+        trusted: history.trusted,
+        outvoted: history.outvoted,
+        proven_wrong: history.sampled_wrong,
+        mates: mates.iter().take(limits::MATES).map(mate).collect(),
+    }
+}
+
 /// The nodes that are known, this one first.
 pub(crate) fn node_rows(peer: &Peer, now: Time) -> Vec<NodeRow> {
     let row = |node: NodeId, ad: &outlast_types::Ad, state, addresses: Vec<String>, seen| {
-        let history = peer.ledger().history(&node);
+        let evidence = peer.ledger().evidence(&node);
+        let history = evidence.history;
         NodeRow {
             id: node.to_string(),
             name: ad.name.clone(),
@@ -220,11 +244,9 @@ pub(crate) fn node_rows(peer: &Peer, now: Time) -> Vec<NodeRow> {
             load: f64::from(ad.load_milli) / 1000.0,
             memory_bytes: ad.memory_bytes,
             flops: ad.flops,
-            credibility: if state == NodeState::Myself {
-                1.0
-            } else {
-                peer.ledger().credibility(&node)
-            },
+            kind: ad.kind.clone(),
+            credibility: if state == NodeState::Myself { 1.0 } else { evidence.credence },
+            evidence: (state != NodeState::Myself).then(|| evidence_of(peer, &evidence)),
             right: history.right,
             wrong: history.outvoted + history.sampled_wrong,
             blacklisted: history.blacklisted,

@@ -76,7 +76,8 @@ pub struct Limits {
     pub nodes: Option<u32>,
     /// Axes along which the job has at least two cells.
     pub dimensions: u32,
-    /// Cells of the shortest gridlet along its longest side: a shift by less than a cell is none.
+    /// Cells of the longest gridlet along its longest side: a shift by less than a cell is none. Shorter
+    /// gridlets (the sound of a film, the last rows of a picture) are cut in fewer places, or alike.
     pub gridlet_cells: u32,
     /// Whether the submitter can compute pieces of the job itself.
     pub can_sample: bool,

@@ -1,5 +1,7 @@
 use expect_test::expect;
-use outlast_api::types::{JobState, ServiceInForce, ServiceSetting};
+use outlast_api::types::{
+    Evidence, JobState, Mate, NodeRow, NodeState, ServiceInForce, ServiceSetting,
+};
 
 use super::*;
 use crate::testing;
@@ -56,11 +58,24 @@ fn a_table_of_nodes() {
     other.credibility = 0.0;
     other.wrong = 2;
     other.last_seen_s = Some(0.44);
+    let mate = |name: &str| Mate { node: "cd".repeat(32), name: name.to_owned(), times: 2 };
+    other.evidence = Some(Evidence {
+        newcomer: 0.65,
+        checks: 7.5,
+        agreed: 58,
+        sampled: 3,
+        proven_wrong: 2,
+        mates: vec![mate(""), mate("b")],
+        ..Evidence::default()
+    });
+    let mut new = other.clone();
+    new.evidence = Some(Evidence::default());
     expect![[r#"
-        NODE        NAME  STATE        FREE  LOAD   MEMORY  CORE SPEED  CREDIBILITY  RIGHT  WRONG  SEEN       ADDRESS         MEMBER OF
-        0123012301  here  self          1/2  0.25  8.0 GiB  3.2 GFLOPS        1.000     60      0  -          127.0.0.1:4711  -
-        efabefabef  liar  blacklisted   1/2  0.25  8.0 GiB  3.2 GFLOPS        0.000     60      2  0.4 s ago  127.0.0.1:4711  -
-    "#]].assert_eq(&nodes(&[testing::node_row(), other], None));
+        NODE        NAME  STATE        FREE  LOAD   MEMORY  CORE SPEED  KIND          CREDIBILITY  RIGHT  WRONG  EVIDENCE                                                                SEEN       ADDRESS         MEMBER OF
+        0123012301  here  self          1/2  0.25  8.0 GiB  3.2 GFLOPS  x86_64 linux        1.000     60      0  -                                                                       -          127.0.0.1:4711  -
+        efabefabef  liar  blacklisted   1/2  0.25  8.0 GiB  3.2 GFLOPS  x86_64 linux        0.000     60      2  58 agreed, 3 sampled, 2 proven wrong, wrong like cdcdcdcdcd and 1 more  0.4 s ago  127.0.0.1:4711  -
+        efabefabef  liar  blacklisted   1/2  0.25  8.0 GiB  3.2 GFLOPS  x86_64 linux        0.000     60      2  none yet                                                                0.4 s ago  127.0.0.1:4711  -
+    "#]].assert_eq(&nodes(&[testing::node_row(), other, new], None));
 }
 
 #[test]
