@@ -165,20 +165,21 @@ static UNUSED void nap_ms(long ms) {
     while (nanosleep(&time, &time) < 0 && errno == EINTR) {}
 }
 
+static UNUSED bool exists(const char *name) {
+    struct stat st;
+    return stat(in_folder(name), &st) == 0;
+}
+
 // Waits for a condition, by polling.
 #define UNTIL(condition)                                                                                               \
     do {                                                                                                               \
         for (long polls_ = 0; !(condition); polls_++) {                                                                \
             if (polls_ > POLLS_SOON) fail("%s:%d: expected soon: %s", __FILE_NAME__, __LINE__, #condition);            \
+            if (polls_ % 64 == 63 && exists("verdict")) _exit(1); /* another process has failed */                     \
             struct timespec ms_ = {0, MS};                                                                             \
             nanosleep(&ms_, NULL);                                                                                     \
         }                                                                                                              \
     } while (0)
-
-static UNUSED bool exists(const char *name) {
-    struct stat st;
-    return stat(in_folder(name), &st) == 0;
-}
 
 // Whether the program may go on.
 static UNUSED bool may_go(void) { return exists("go"); }
@@ -197,6 +198,7 @@ static UNUSED void wait_go(void) {
     pid_t pid = getpid(), sid = getsid(0), pgid = getpgrp(), tid = syscall(SYS_gettid);
     for (long polls = 0; !may_go(); polls++) {
         if (polls > POLLS_FOR_GO) _exit(3);
+        if (polls % 64 == 63 && exists("verdict")) _exit(1);
         struct timespec ms = {0, MS};
         nanosleep(&ms, NULL);
     }
@@ -290,6 +292,46 @@ static UNUSED void until_state(pid_t pid, char letter) {
         nap_ms(1);
     }
     fail("process %d: expected state %c", pid, letter);
+}
+
+// A thread that is blocked in a system call from before ready() until something happens after `go`.
+struct blocked {
+    pthread_t thread;
+    atomic_int tid;
+    atomic_bool returned;
+    void (*body)(void);
+};
+
+static UNUSED void *blocked_thread_(void *argument) {
+    struct blocked *self = argument;
+    self->tid = syscall(SYS_gettid);
+    self->body();
+    self->returned = true;
+    return NULL;
+}
+
+// Starts one, and waits until it is in the call.
+static UNUSED struct blocked *block_in(long call, void (*body)(void)) {
+    static struct blocked all[32];
+    static int used;
+    struct blocked *made = &all[used++];
+    made->body = body;
+    made->thread = thread(blocked_thread_, made);
+    UNTIL(made->tid);
+    until_in_call(made->tid, call);
+    return made;
+}
+
+// After `go`: it has not returned, as nothing has happened that would make it.
+static UNUSED void still_blocked(struct blocked *one) {
+    nap_ms(5);
+    if (one->returned) fail("expected the thread blocked still, found that the call has returned");
+}
+
+// What it waits for has happened: its body checks the rest.
+static UNUSED void unblocked(struct blocked *one) {
+    UNTIL(one->returned);
+    MUST0(pthread_join(one->thread, NULL));
 }
 
 // The whole of a small file.

@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::list::{self, Program};
 
 /// What every program is compiled with. `-O1`, so that values live in registers across system calls.
-const FLAGS: &[&str] = &["-std=gnu11", "-O1", "-g", "-pthread", "-Wall", "-Wextra"];
+const FLAGS: &[&str] =
+    &["-std=gnu11", "-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Wno-format-truncation"];
 
 /// Compiles a program unless that was done, and says where it is.
 ///

@@ -4,11 +4,15 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use outlast_programs::{Program, Run, Verdict, all, compile};
 
 /// At a time: most of them wait most of the time.
 const AT_ONCE: usize = 6;
+
+/// What is worth a word: nobody wants to wait for it in each of thousands of cycles.
+const LONG: Duration = Duration::from_secs(5);
 
 fn chosen() -> Vec<Program> {
     let part = std::env::var("OUTLAST_PROGRAM").unwrap_or_default();
@@ -36,7 +40,12 @@ fn every_program_passes_undisturbed() {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match undisturbed(program) {
+                    let start = Instant::now();
+                    let verdict = undisturbed(program);
+                    if start.elapsed() > LONG {
+                        eprintln!("{} took {} s", program.name, start.elapsed().as_secs());
+                    }
+                    match verdict {
                         Verdict::Passed => {}
                         Verdict::Skipped(why) => eprintln!("SKIPPED: {}: {why}", program.name),
                         Verdict::Failed(why) => failed
