@@ -380,6 +380,9 @@ pub struct VerificationPolicy {
     pub samples: u32,
     /// When replicas are handed out.
     pub schedule: Schedule,
+    /// What the load has chosen for now, if `schedule` is `auto` and the job runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_now: Option<Schedule>,
 }
 
 /// A technical service that acts on a job.

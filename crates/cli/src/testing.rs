@@ -62,6 +62,7 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
             max_answers: 5,
             samples: 1,
             schedule: Schedule::Incremental,
+            schedule_now: None,
         },
         services: Vec::new(),
         verification: VerificationStats {

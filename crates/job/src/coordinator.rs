@@ -16,10 +16,14 @@ mod alike;
 mod answers;
 mod assign;
 mod belief;
+mod ending;
 mod layout;
+mod load;
+mod places;
 mod recover;
 mod report;
 mod undecided;
+mod verdicts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +36,6 @@ use outlast_overlay::Membership;
 use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Region, Time, VoId};
 use outlast_verify::{Ledger, Policy, Verdict, Verifier};
 
-use crate::effect::SampleOutcome;
 use crate::queue::Queue;
 use crate::wire::{ManifestRef, Message, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
@@ -108,6 +111,8 @@ pub(crate) struct Context<'a> {
     pub(crate) standings: &'a BTreeMap<NodeId, Standing>,
     pub(crate) offer: &'a Ad,
     pub(crate) ledger: &'a Ledger,
+    /// Gridlets of all jobs of this node that wait, as of the last tick.
+    pub(crate) waiting: u32,
     pub(crate) placement: &'a mut dyn outlast_broker::Policy,
     /// What was learned about workers, for the ledger.
     pub(crate) evidence: &'a mut Vec<Verdict>,
@@ -359,6 +364,7 @@ impl Coordinator {
                     self.absorb(Some(cx), verdicts);
                 }
                 self.finish_if_complete(cx);
+                self.tell_load(cx);
                 self.assign(cx);
             }
             Phase::Merging => cx.out.push(Effect::Merge(self.spec.id)),
@@ -399,6 +405,7 @@ impl Coordinator {
             self.send_lease(cx, attempt);
         }
         self.refresh_beliefs(cx);
+        self.tell_load(cx);
         self.assign(cx);
     }
 
@@ -416,6 +423,7 @@ impl Coordinator {
 
     /// A node came, or has other things to offer.
     pub(crate) fn on_news(&mut self, cx: &mut Context<'_>) {
+        self.tell_load(cx);
         self.assign(cx);
     }
 
@@ -440,362 +448,9 @@ impl Coordinator {
         self.assign(cx);
     }
 
-    /// The user doesn't want it any more.
-    pub(crate) fn cancel(&mut self, cx: &mut Context<'_>) {
-        if self.is_active() || matches!(self.phase, Phase::Ended(End::Unwritten(_))) {
-            self.end(cx, End::Cancelled);
-        }
-    }
-
-    /// Writes the output again. Says whether there was anything to retry.
-    pub(crate) fn retry(&mut self, cx: &mut Context<'_>) -> bool {
-        if !matches!(self.phase, Phase::Ended(End::Unwritten(_))) {
-            return false;
-        }
-        self.journal(cx, Record::Retried);
-        self.phase = Phase::Merging;
-        self.finished = None;
-        self.version += 1;
-        cx.out.push(Effect::Merge(self.spec.id));
-        true
-    }
-
-    /// The output was written, or couldn't be.
-    pub(crate) fn on_merged(&mut self, cx: &mut Context<'_>, result: Result<Merged, String>) {
-        if self.phase == Phase::Merging {
-            self.end(cx, result.map_or_else(End::Unwritten, End::Done));
-        }
-    }
-
-    fn finish_if_complete(&mut self, cx: &mut Context<'_>) {
-        if self.phase != Phase::Running || !self.verifier.is_complete() {
-            return;
-        }
-        self.journal(cx, Record::Complete);
-        self.phase = Phase::Merging;
-        self.version += 1;
-        self.dismiss_workers(cx);
-        cx.out.push(Effect::Merge(self.spec.id));
-    }
-
-    fn end(&mut self, cx: &mut Context<'_>, end: End) {
-        self.journal(cx, Record::Ended { end: end.clone(), at: cx.now });
-        self.phase = Phase::Ended(end);
-        self.finished = Some(cx.now);
-        self.version += 1;
-        self.dismiss_workers(cx);
-        cx.out.push(Effect::Ended(self.spec.id));
-    }
-
-    /// Tells everybody who worked for it that it is over, and forgets what is only needed while it runs.
-    fn dismiss_workers(&mut self, cx: &mut Context<'_>) {
-        for (&worker, known) in &self.workers {
-            if known.granted > 0 {
-                self.send(cx, worker, ToWorker::Ended);
-            }
-        }
-        self.forget_running();
-    }
-
-    fn forget_running(&mut self) {
-        self.leases.clear();
-        self.by_gridlet.clear();
-        self.queue = Queue::default();
-        self.for_self.clear();
-        self.hopeless.clear();
-        self.arrivals.clear();
-        self.samples.clear();
-        self.failures.clear();
-        self.undecided = Undecided::default();
-        self.alike = Alike::default();
-        self.completed.clear();
-        for worker in self.workers.values_mut() {
-            worker.leases = 0;
-        }
-    }
-
     /// Everybody who was ever granted a lease.
     pub(crate) fn known_workers(&self) -> impl Iterator<Item = NodeId> {
         self.workers.keys().copied()
-    }
-
-    fn leases_of(&self, node: NodeId) -> Vec<Attempt> {
-        self.leases.iter().filter(|(_, l)| l.worker == node).map(|(attempt, _)| *attempt).collect()
-    }
-
-    /// Ends a lease with cells unanswered and puts those back into the queue.
-    fn end_lease(&mut self, cx: &mut Context<'_>, attempt: Attempt) {
-        if self.leases.contains_key(&attempt) {
-            self.journal(cx, Record::Released { attempt });
-            self.drop_lease(attempt);
-        }
-    }
-
-    fn drop_lease(&mut self, attempt: Attempt) {
-        let Some(lease) = self.leases.remove(&attempt) else { return };
-        if lease.open.is_empty() {
-            self.completed.insert(attempt);
-        }
-        for &cell in &lease.open {
-            self.verifier.release(cell, lease.worker);
-        }
-        if let Some(attempts) = self.by_gridlet.get_mut(&lease.gridlet) {
-            attempts.remove(&attempt);
-            if attempts.is_empty() {
-                self.by_gridlet.remove(&lease.gridlet);
-            }
-        }
-        if let Some(worker) = self.workers.get_mut(&lease.worker) {
-            worker.leases = worker.leases.saturating_sub(1);
-        }
-        self.version += 1;
-        self.loosen(lease.gridlet);
-        self.requeue(lease.gridlet);
-    }
-
-    /// Verdicts that the end of leases left behind: a cell that nobody is left to answer, for instance.
-    fn flush(&mut self, cx: &mut Context<'_>) {
-        let mut verdicts = Vec::new();
-        self.verifier.flush(&mut verdicts);
-        if !verdicts.is_empty() {
-            self.absorb(Some(cx), verdicts);
-        }
-        self.finish_if_complete(cx);
-    }
-
-    /// Puts a gridlet, and those that share cells with it, where they belong.
-    fn requeue(&mut self, gridlet: GridletId) {
-        if self.layout.layers() == 1 {
-            return self.requeue_one(gridlet);
-        }
-        for gridlet in self.layout.touching(self.spec.manager.grid(), gridlet) {
-            self.requeue_one(gridlet);
-        }
-    }
-
-    fn requeue_all(&mut self) {
-        for gridlet in (0..self.layout.len()).map(GridletId) {
-            self.requeue_one(gridlet);
-        }
-    }
-
-    /// The cells of a gridlet that are to be given out as part of it: those in demand whose next answer is of its
-    /// layer. None while another layer has to begin with one of its cells: the pieces would be small
-    /// ones. The cell with the fewest answers never waits, so something always goes on.
-    fn wanted(&self, gridlet: GridletId) -> Vec<CellId> {
-        let mut cells = self.cells_of(gridlet);
-        cells.retain(|&cell| self.verifier.demand(cell) > 0);
-        if self.layout.layers() == 1 {
-            return cells;
-        }
-        let layer = self.layout.layer(gridlet);
-        let count = |&cell: &CellId| self.verifier.count(cell);
-        let least = cells.iter().map(count).min();
-        cells.retain(|cell| self.layout.turn(*cell, count(cell)) == layer);
-        if cells.iter().map(count).min() != least {
-            cells.clear();
-        }
-        cells
-    }
-
-    /// Puts a gridlet where it belongs: into the queue if any of its cells is wanted.
-    fn requeue_one(&mut self, gridlet: GridletId) {
-        if self.remaining[gridlet.index()] == 0 {
-            self.queue.remove(gridlet);
-            self.for_self.remove(&gridlet);
-            self.hopeless.remove(&gridlet);
-            return;
-        }
-        if self.for_self.contains(&gridlet) {
-            self.queue.remove(gridlet);
-            return;
-        }
-        let wanted = self.wanted(gridlet);
-        let Some(&first) = wanted.first() else {
-            self.queue.remove(gridlet);
-            return;
-        };
-        // Whoever may not answer any wanted cell may not answer the first of them.
-        let mut known: BTreeSet<NodeId> =
-            self.verifier.voters(first).into_iter().map(|(worker, _)| worker).collect();
-        for attempt in self.by_gridlet.get(&gridlet).into_iter().flatten() {
-            known.insert(self.leases[attempt].worker);
-        }
-        known.extend(self.failures.get(&gridlet).into_iter().flat_map(|f| f.keys().copied()));
-        known.extend(self.undecided.nodes(gridlet));
-        let failed = self.failures.get(&gridlet);
-        let excluded: Vec<NodeId> = known
-            .into_iter()
-            .filter(|worker| {
-                failed.is_some_and(|f| f.contains_key(worker))
-                    || self.is_undecided(gridlet, worker)
-                    || !wanted.iter().any(|&cell| self.verifier.may_answer(cell, *worker))
-            })
-            .collect();
-        self.queue.put(gridlet, excluded, self.kind_of(gridlet));
-    }
-
-    /// Draws the consequences of verdicts. Without a context (replay) only the books are kept.
-    fn absorb(&mut self, mut cx: Option<&mut Context<'_>>, verdicts: Vec<Verdict>) {
-        let mut rest: std::collections::VecDeque<Verdict> = verdicts.into();
-        while let Some(verdict) = rest.pop_front() {
-            if let Some(told) = &mut self.told {
-                told.push(verdict);
-            }
-            match &verdict {
-                Verdict::Accepted { cell, class, .. } => {
-                    for gridlet in self.layout.all_of(*cell) {
-                        self.remaining[gridlet.index()] -= 1;
-                    }
-                    let base = self.layout.base_of(*cell);
-                    self.gridlets_done += u32::from(self.remaining[base.index()] == 0);
-                    self.samples.remove(cell);
-                    if let Some(cx) = cx.as_deref_mut() {
-                        let job = self.spec.id;
-                        cx.out.push(Effect::Accepted { job, cell: *cell, class: *class });
-                    }
-                }
-                Verdict::Right { worker, .. } => {
-                    self.workers.entry(*worker).or_default().right += 1;
-                }
-                Verdict::Wrong { worker, cell, proof, .. } => {
-                    self.note_wrong(*worker, *cell, Fault::Wrong(*proof));
-                }
-                Verdict::SampleWanted { cell, seed } => {
-                    self.samples.insert(*cell, *seed);
-                    if let Some(cx) = cx.as_deref_mut() {
-                        rest.extend(self.ask_for_sample(cx, *cell, *seed));
-                    }
-                }
-                Verdict::Retracted { cell, .. } => {
-                    let base = self.layout.base_of(*cell);
-                    self.gridlets_done -= u32::from(self.remaining[base.index()] == 0);
-                    for gridlet in self.layout.all_of(*cell) {
-                        self.remaining[gridlet.index()] += 1;
-                    }
-                    self.requeue(base);
-                    if let Some(cx) = cx.as_deref_mut() {
-                        cx.out.push(Effect::Retracted { job: self.spec.id, cell: *cell });
-                    }
-                }
-                // For the ledger only.
-                Verdict::Passed { .. } | Verdict::Together { .. } => {}
-                Verdict::Hopeless { cell } => {
-                    let gridlet = self.layout.base_of(*cell);
-                    self.hopeless.insert(gridlet);
-                    self.for_self.insert(gridlet);
-                    self.requeue(gridlet);
-                }
-            }
-            if let Some(cx) = cx.as_deref_mut()
-                && matches!(
-                    verdict,
-                    Verdict::Right { .. }
-                        | Verdict::Wrong { .. }
-                        | Verdict::Passed { .. }
-                        | Verdict::Together { .. }
-                )
-            {
-                cx.evidence.push(verdict);
-            }
-        }
-        self.version += 1;
-    }
-
-    fn note_wrong(&mut self, worker: NodeId, cell: CellId, fault: Fault) {
-        self.workers.entry(worker).or_default().wrong += 1;
-        self.counters.wrong += 1;
-        let gridlet = self.layout.base_of(cell);
-        let room = self.wrong.len() < MAX_WRONG;
-        let area = self.spec.manager.grid().atoms_of(cell);
-        match self.wrong.get_mut(&(worker, gridlet)) {
-            Some(wrong) => {
-                wrong.cells += 1;
-                wrong.area = wrong.area.hull(&area);
-            }
-            None if room => {
-                self.wrong.insert((worker, gridlet), Wrong { cells: 1, area, fault });
-            }
-            None => {}
-        }
-    }
-
-    /// Asks for a sample; what follows at once if there can't be one.
-    fn ask_for_sample(&mut self, cx: &mut Context<'_>, cell: CellId, seed: u64) -> Vec<Verdict> {
-        if let Some(why) = self.is_unlike(cx, self.layout.base_of(cell)) {
-            return self.record_sample(cx, cell, SampleOutcome::Unavailable(why));
-        }
-        if let Some(sample) = self.spec.manager.sample(cell, seed) {
-            cx.out.push(Effect::Sample { job: self.spec.id, sample });
-            return Vec::new();
-        }
-        self.record_sample(
-            cx,
-            cell,
-            SampleOutcome::Unavailable("no part of this job is small enough to sample".to_owned()),
-        )
-    }
-
-    fn record_sample(
-        &mut self,
-        cx: &mut Context<'_>,
-        cell: CellId,
-        outcome: SampleOutcome,
-    ) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
-        self.samples.remove(&cell);
-        match outcome {
-            SampleOutcome::Compared { right, wrong } => {
-                self.verifier.sampled(cell, &right, &wrong, &mut verdicts);
-                self.journal(cx, Record::Sampled { cell, right, wrong });
-            }
-            SampleOutcome::Unavailable(why) => {
-                self.sample_trouble = Some(why);
-                self.verifier.sample_failed(cell, &mut verdicts);
-                self.journal(cx, Record::SampleFailed { cell });
-            }
-        }
-        verdicts
-    }
-
-    /// A sample came back.
-    pub(crate) fn on_sampled(
-        &mut self,
-        cx: &mut Context<'_>,
-        cell: CellId,
-        outcome: SampleOutcome,
-    ) {
-        if self.phase != Phase::Running || !self.samples.contains_key(&cell) {
-            return;
-        }
-        let verdicts = self.record_sample(cx, cell, outcome);
-        self.absorb(Some(cx), verdicts);
-        self.settle(cx, self.layout.base_of(cell));
-    }
-
-    /// After anything was decided in a gridlet: ends leases that have nothing left to do, requeues, goes on.
-    fn settle(&mut self, cx: &mut Context<'_>, gridlet: GridletId) {
-        let touching = self.layout.touching(self.spec.manager.grid(), gridlet);
-        let idle: Vec<Attempt> = touching
-            .iter()
-            .filter_map(|gridlet| self.by_gridlet.get(gridlet))
-            .flatten()
-            .copied()
-            .filter(|attempt| {
-                let lease = &self.leases[attempt];
-                !lease.quiz && lease.open.iter().all(|&cell| self.verifier.is_accepted(cell))
-            })
-            .collect();
-        for attempt in idle {
-            let worker = self.leases[&attempt].worker;
-            self.end_lease(cx, attempt);
-            self.send(cx, worker, ToWorker::Revoke { attempts: vec![attempt] });
-        }
-        self.requeue(gridlet);
-        self.finish_if_complete(cx);
-        if self.phase == Phase::Running {
-            self.assign(cx);
-        }
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Peer {
     offer: Ad,
     jobs: BTreeMap<JobId, Coordinator>,
     worker: Worker,
+    /// Gridlets of all jobs that wait, as of the last tick.
+    waiting: u32,
     counters: PeerCounters,
     ticked: Time,
     left: bool,
@@ -106,6 +108,7 @@ impl Peer {
             offer,
             jobs: BTreeMap::new(),
             worker,
+            waiting: 0,
             counters: PeerCounters::default(),
             ticked: now,
             left: false,
@@ -342,6 +345,8 @@ impl Peer {
         }
         self.overlay(now, out, |membership, now, out| membership.on_tick(now, out));
         self.worker.on_tick(now, &self.settings, out);
+        let waiting = self.jobs.values().filter(|job| job.is_active()).map(Coordinator::waiting);
+        self.waiting = waiting.fold(0, u32::saturating_add);
         self.for_active_jobs(now, out, |job, cx| job.on_tick(cx));
         if self.ledger_dirty && now.since(self.ledger_saved) >= LEDGER_EVERY {
             self.save_ledger(now, out);
@@ -435,7 +440,8 @@ impl Peer {
         act: impl FnOnce(&mut Coordinator, &mut Context<'_>),
     ) {
         let Some(coordinator) = self.jobs.get_mut(&job) else { return };
-        let offer = Ad { draining: self.worker.is_draining(), ..self.offer.clone() };
+        let (free, draining) = (self.worker.free(), self.worker.is_draining());
+        let offer = Ad { free, draining, ..self.offer.clone() };
         let mut evidence = Vec::new();
         let mut cx = Context {
             now,
@@ -445,6 +451,7 @@ impl Peer {
             standings: &self.standings,
             offer: &offer,
             ledger: &self.ledger,
+            waiting: self.waiting,
             placement: self.placement.as_mut(),
             evidence: &mut evidence,
             out,

@@ -66,6 +66,11 @@ impl Queue {
         found.and_then(|(_, bucket)| bucket.first().copied())
     }
 
+    /// Those that wait, ascending.
+    pub(crate) fn gridlets(&self) -> impl Iterator<Item = &GridletId> {
+        self.places.keys()
+    }
+
     /// How many gridlets wait.
     pub(crate) fn len(&self) -> usize {
         self.places.len()

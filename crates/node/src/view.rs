@@ -110,6 +110,14 @@ pub(crate) fn name_of(peer: &Peer, node: NodeId) -> String {
     peer.membership().member(&node).map(|member| member.ad.name.clone()).unwrap_or_default()
 }
 
+fn schedule(schedule: outlast_verify::Schedule) -> Schedule {
+    match schedule {
+        outlast_verify::Schedule::Incremental => Schedule::Incremental,
+        outlast_verify::Schedule::AllAtOnce => Schedule::AllAtOnce,
+        outlast_verify::Schedule::Auto => Schedule::Auto,
+    }
+}
+
 /// All about a job.
 pub(crate) fn detail(
     job: &JobFiles,
@@ -172,11 +180,8 @@ pub(crate) fn detail(
             quorum: report.policy.quorum().into(),
             max_answers: report.policy.max_answers.into(),
             samples: report.policy.samples.into(),
-            schedule: match report.policy.schedule {
-                outlast_verify::Schedule::Incremental => Schedule::Incremental,
-                outlast_verify::Schedule::AllAtOnce => Schedule::AllAtOnce,
-                outlast_verify::Schedule::Auto => Schedule::Auto,
-            },
+            schedule: schedule(report.policy.schedule),
+            schedule_now: report.schedule_now.map(schedule),
         },
         services: crate::services::in_force(&job.record.services),
         verification: VerificationStats {

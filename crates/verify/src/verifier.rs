@@ -245,9 +245,12 @@ impl Verifier {
     }
 
     /// How busy the grid is: replicas follow each other strictly while there is enough else to do, and
-    /// [`Schedule::Auto`] chooses by it. Tell it whenever it changed much.
-    pub fn set_load(&mut self, load: Load) {
+    /// [`Schedule::Auto`] chooses by it. Tell it whenever it changed much. Whether the [demand](Self::demand) of
+    /// cells may be another one now.
+    pub fn set_load(&mut self, load: Load) -> bool {
+        let before = (self.schedule(), self.is_crowded());
         self.load = Some(load);
+        before != (self.schedule(), self.is_crowded())
     }
 
     /// When replicas are handed out now: what the policy says or, for [`Schedule::Auto`], what the load

@@ -76,6 +76,7 @@ impl Fake {
                 max_answers: 5,
                 samples: 1,
                 schedule: Schedule::AllAtOnce,
+                schedule_now: None,
             },
             services: vec![ServiceInForce {
                 class: "verification".to_owned(),

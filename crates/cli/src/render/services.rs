@@ -89,10 +89,12 @@ fn setting<'d>(detail: &'d JobDetail, name: &str) -> Option<&'d str> {
 /// What decides, in a sentence.
 pub(super) fn policy(detail: &JobDetail) -> String {
     let policy = &detail.policy;
-    let schedule = match policy.schedule {
-        Schedule::Incremental => "another one only while no decision can be reached",
-        Schedule::AllAtOnce => "all that a decision needs at once",
-        Schedule::Auto => "all at once or one after the other, as the grid is idle or busy",
+    let schedule = match (policy.schedule, policy.schedule_now) {
+        (Schedule::Incremental, _) => "another one only while no decision can be reached",
+        (Schedule::AllAtOnce, _) => "all that a decision needs at once",
+        (Schedule::Auto, Some(Schedule::AllAtOnce)) => "all at once now, as the grid is idle",
+        (Schedule::Auto, Some(_)) => "one after the other now, as the grid is busy",
+        (Schedule::Auto, None) => "all at once or one after the other, as the grid is idle or busy",
     };
     let agree = match (setting(detail, "decision"), policy.quorum) {
         (Some("credibility"), _) => {

@@ -1,6 +1,6 @@
 use expect_test::expect;
 use outlast_api::types::{
-    Evidence, JobState, Mate, NodeRow, NodeState, ServiceInForce, ServiceSetting,
+    Evidence, JobState, Mate, NodeRow, NodeState, Schedule, ServiceInForce, ServiceSetting,
 };
 
 use super::*;
@@ -225,6 +225,21 @@ fn a_job_without_incidents_has_a_short_report() {
     detail.summary.state = JobState::Cancelled;
     detail.summary.files.clear();
     assert_eq!(report(&detail), ["cancelled after 7.2 s: 12 of 12 gridlets done"]);
+}
+
+#[test]
+fn a_schedule_that_follows_the_load_says_what_it_is_now() {
+    let mut running = testing::detail(testing::summary());
+    running.policy.schedule = Schedule::Auto;
+    for (now, said) in [
+        (None, "as the grid is idle or busy"),
+        (Some(Schedule::Incremental), "one after the other now, as the grid is busy"),
+        (Some(Schedule::AllAtOnce), "all at once now, as the grid is idle"),
+    ] {
+        running.policy.schedule_now = now;
+        let text = detail(&running, None);
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 /// A job and nodes whose names are long and wide.

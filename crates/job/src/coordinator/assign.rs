@@ -1,4 +1,4 @@
-//! Handing out work: which worker gets which cells under a new lease.
+//! Handing out work: which worker gets which cells under a new lease; and how leases end.
 
 use outlast_broker::{Candidate, room};
 use outlast_overlay::State;
@@ -135,7 +135,7 @@ impl Coordinator {
 
     /// Nodes that may work for this job now, this one included, as far as the job itself knows, and the leases that
     /// they hold. Called at each event: goes once along both tables, side by side.
-    fn usable<'a>(&self, cx: &Context<'a>) -> Vec<(NodeId, &'a Ad, u32)> {
+    pub(super) fn usable<'a>(&self, cx: &Context<'a>) -> Vec<(NodeId, &'a Ad, u32)> {
         let membership = cx.membership;
         let mut known = self.workers.iter().peekable();
         let mut usable = Vec::new();
@@ -329,5 +329,49 @@ impl Coordinator {
         let (worker, gridlet) = (lease.worker, lease.gridlet);
         let (vo, manifest) = (self.spec.vo, self.spec.manifest);
         self.send(cx, worker, ToWorker::Lease { attempt, gridlet, vo, manifest, recipe });
+    }
+
+    pub(super) fn leases_of(&self, node: NodeId) -> Vec<Attempt> {
+        self.leases.iter().filter(|(_, l)| l.worker == node).map(|(attempt, _)| *attempt).collect()
+    }
+
+    /// Ends a lease with cells unanswered and puts those back into the queue.
+    pub(super) fn end_lease(&mut self, cx: &mut Context<'_>, attempt: Attempt) {
+        if self.leases.contains_key(&attempt) {
+            self.journal(cx, Record::Released { attempt });
+            self.drop_lease(attempt);
+        }
+    }
+
+    pub(super) fn drop_lease(&mut self, attempt: Attempt) {
+        let Some(lease) = self.leases.remove(&attempt) else { return };
+        if lease.open.is_empty() {
+            self.completed.insert(attempt);
+        }
+        for &cell in &lease.open {
+            self.verifier.release(cell, lease.worker);
+        }
+        if let Some(attempts) = self.by_gridlet.get_mut(&lease.gridlet) {
+            attempts.remove(&attempt);
+            if attempts.is_empty() {
+                self.by_gridlet.remove(&lease.gridlet);
+            }
+        }
+        if let Some(worker) = self.workers.get_mut(&lease.worker) {
+            worker.leases = worker.leases.saturating_sub(1);
+        }
+        self.version += 1;
+        self.loosen(lease.gridlet);
+        self.requeue(lease.gridlet);
+    }
+
+    /// Verdicts that the end of leases left behind: a cell that nobody is left to answer, for instance.
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
+        let mut verdicts = Vec::new();
+        self.verifier.flush(&mut verdicts);
+        if !verdicts.is_empty() {
+            self.absorb(Some(cx), verdicts);
+        }
+        self.finish_if_complete(cx);
     }
 }

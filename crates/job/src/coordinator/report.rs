@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use outlast_types::{CellId, GridletId, NodeId, Region, Time};
-use outlast_verify::{Policy, Proof, Stats};
+use outlast_verify::{Policy, Proof, Schedule, Stats};
 
 use super::{Coordinator, Phase};
 
@@ -47,6 +47,8 @@ pub struct Report {
     pub eta: Option<Duration>,
     /// How it is verified.
     pub policy: Policy,
+    /// When replicas are handed out now, if the policy leaves that to the load and the job still runs.
+    pub schedule_now: Option<Schedule>,
     /// What verification did.
     pub verification: Stats,
     /// Why samples couldn't be computed, if they couldn't.
@@ -142,7 +144,7 @@ impl Coordinator {
             cells,
             cells_accepted: accepted,
             leases: self.leases.len() as u32,
-            waiting: (self.queue.len() + self.for_self.len()) as u32,
+            waiting: self.waiting(),
             rejected: self.counters.wrong,
             late: self.counters.late,
             duplicates: self.counters.duplicates,
@@ -151,6 +153,7 @@ impl Coordinator {
             rivals: self.counters.rivals,
             eta,
             policy: *self.verifier.policy(),
+            schedule_now: self.schedule_now(),
             verification: self.verifier.stats(),
             sample_trouble: self.sample_trouble.clone(),
             trouble: self.trouble(),
@@ -165,8 +168,7 @@ impl Coordinator {
             let program = self.spec.manager.program().unwrap_or("the program");
             return Some(format!("no known node has `{program}`"));
         }
-        let waiting = self.queue.len() + self.for_self.len();
-        let who = match waiting {
+        let who = match self.waiting() {
             0 => return None,
             1 => "1 gridlet waits".to_owned(),
             more => format!("{more} gridlets wait"),

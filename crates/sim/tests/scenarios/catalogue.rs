@@ -179,6 +179,30 @@ pub(crate) fn cut_differently(dice: &mut Dice) -> Scenario {
     scenario
 }
 
+/// Replicas follow the load, which the submitter sees through heartbeats and its own death, while nodes come and go.
+pub(crate) fn by_load(dice: &mut Dice) -> Scenario {
+    let mut scenario = liars_and_colluders(dice);
+    for node in 2..scenario.nodes.len() {
+        scenario.nodes[node].slots = dice.between(1, 6) as u32;
+        scenario.nodes[node].joins = dice.millis(0, 3000);
+    }
+    for job in &mut scenario.jobs {
+        let majority = Policy { samples: job.policy.samples, ..Policy::with_majority(5) };
+        job.policy = if dice.chance(0.5) { majority } else { job.policy };
+        job.policy.schedule = Schedule::Auto;
+        if dice.chance(0.3) {
+            job.shape.cells = [dice.between(3, 6), dice.between(4, 9)];
+            job.shape.gridlet = [dice.between(1, 2), dice.between(3, 4)];
+            job.policy.partitioning = *dice.pick(&[Partitioning::Overlapped, Partitioning::Meshed]);
+        }
+    }
+    if dice.chance(0.5) {
+        scenario.faults.push(crash(dice, 0..1, 300, 3000));
+    }
+    scenario.calm = secs(10);
+    scenario
+}
+
 /// Answers count by the records of those who gave them, some leases are quizzes, and the submitter may die. Who is
 /// believed may be wrong; but nothing gets stuck, and a restart decides alike.
 pub(crate) fn credible(dice: &mut Dice) -> Scenario {

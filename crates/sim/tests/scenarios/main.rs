@@ -24,6 +24,7 @@ scenarios! {
     partitions: 250,
     liars_and_colluders: 300,
     cut_differently: 300,
+    by_load: 200,
     credible: 200,
     colluders_against_samples: 200,
     rubbish_and_claimed_failures: 200,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use outlast_types::{Attempt, Region};
+use outlast_types::{Ad, Attempt, Region};
 use outlast_verify::{Ledger, Partitioning, Policy};
 
 use crate::testing::*;
@@ -103,7 +103,7 @@ fn a_restart_keeps_what_a_gridlet_is_bound_to() {
 
 #[test]
 fn this_node_does_not_overrule_nodes_of_another_kind() {
-    let mut driver = Driver::new(1, Ledger::new());
+    let mut driver = Driver::new(0, Ledger::new());
     for worker in 2..5 {
         driver.meet_kind(node(worker), "a");
     }
@@ -111,6 +111,8 @@ fn this_node_does_not_overrule_nodes_of_another_kind() {
     let policy = &mut Arc::make_mut(&mut spec).policy;
     (policy.samples, policy.max_answers) = (1, 3);
     let effects = driver.input(Input::Submit(spec));
+    // It may work from here on, but others have begun.
+    driver.input(Input::Offer(Ad { slots: 1, ..Ad::default() }));
     let (worker, attempt, cells) = leases(&effects).remove(0);
     let effects = answer(&mut driver, worker.as_bytes()[0], attempt.0, cells[0], 0);
     assert!(effects.iter().all(|effect| !matches!(effect, Effect::Sample { .. })), "{effects:?}");
