@@ -5,7 +5,7 @@
 //! | tag | meaning |
 //! | --- | --- |
 //! | `refused:WORD` | its checkpoint has to be refused, with WORD in the message; then it goes on and passes |
-//! | `hard` | beyond the core: kept apart until it is carried |
+//! | `hard` | beyond the core: kept apart until it is carried; with `refused:WORD`, to be refused until then |
 //! | `slow` | takes more than some seconds |
 //! | `same-pids` | looks into /proc, so it has to be restored where that shows its own numbers |
 //! | `root` | its setup needs privileges; without them it skips itself |
