@@ -242,6 +242,11 @@ static UNUSED pthread_t thread(void *(*run)(void *), void *argument) {
     return made;
 }
 
+// Sends a signal to the calling thread alone: the C library's raise() and pthread_kill() send it to the whole process then.
+static UNUSED void signal_self(int number) {
+    if (syscall(SYS_tgkill, getpid(), gettid(), number) < 0) fail("tgkill: %s", strerror(errno));
+}
+
 // A child process; 0 in the child, which has to end with done() or fail().
 static UNUSED pid_t child(void) {
     pid_t made = fork();
