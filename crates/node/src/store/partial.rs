@@ -31,6 +31,8 @@ pub struct Partial {
     hash: Hash,
     list: ChunkList,
     have: Mutex<Bitmap>,
+    /// Held while a chunk is written. A file system lets one write to a file at a time, and those who wait for that spin.
+    writing: Mutex<()>,
 }
 
 impl Partial {
@@ -83,7 +85,8 @@ impl Partial {
         };
         store.save_list(&hash, &list)?;
         let store = Arc::clone(store);
-        let partial = Self { store, path, file, hash, list, have: Mutex::new(have) };
+        let (have, writing) = (Mutex::new(have), Mutex::default());
+        let partial = Self { store, path, file, hash, list, have, writing };
         Ok(partial.known())
     }
 
@@ -137,7 +140,10 @@ impl Partial {
         if self.has(index) {
             return Ok(());
         }
-        self.file.write_all_at(bytes, range.start).map_err(StoreError::io(&self.path))?;
+        let turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.file.write_all_at(bytes, range.start);
+        drop(turn);
+        written.map_err(StoreError::io(&self.path))?;
         self.have.lock().unwrap_or_else(PoisonError::into_inner).set(index);
         Ok(())
     }
