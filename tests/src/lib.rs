@@ -13,6 +13,7 @@
 //! - [`relay`]: a relay server of our own.
 //! - [`picture`]: our own small scenes, and what POV-Ray itself makes of them.
 //! - [`metrics`]: what `/metrics` says.
+//! - [`clock`]: a clock that is wrong.
 //! - [`gate`]: a program whose runs are counted, and end when the test says so.
 //! - [`rogue`]: the executor of a node that lies, crashes or hangs. Never part of the product.
 //!
@@ -22,6 +23,7 @@
 use std::time::{Duration, Instant};
 
 pub mod binaries;
+pub mod clock;
 pub mod film;
 pub mod gate;
 pub mod metrics;

@@ -1,11 +1,13 @@
 //! Daemons of a test.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use outlast_api::types::{JobDetail, JobSummary, NodeRow, NodeState, NodeStatus};
 
 use crate::binaries;
+use crate::clock::Clock;
 use crate::network::Host;
 use crate::process::{Process, Said};
 use crate::until;
@@ -20,6 +22,7 @@ pub struct Node<'w> {
     rogue: Vec<String>,
     host: Option<Host>,
     args: Vec<String>,
+    env: Vec<(String, OsString)>,
     /// Where it listens; kept over a restart, as others know it by this.
     listen: String,
     process: Option<Process>,
@@ -35,6 +38,7 @@ impl<'w> Node<'w> {
             rogue: Vec::new(),
             host: None,
             args: vec!["--slots".to_owned(), slots.to_string()],
+            env: Vec::new(),
             listen: "127.0.0.1:0".to_owned(),
             process: None,
         }
@@ -83,6 +87,17 @@ impl<'w> Node<'w> {
         self
     }
 
+    /// With a clock that is this far ahead.
+    pub fn clock(mut self, clock: &Clock, ahead_s: i64) -> Self {
+        self.env.extend(clock.env(ahead_s));
+        self
+    }
+
+    /// From its next start on with the right clock.
+    pub fn clock_right(&mut self) {
+        self.env.clear();
+    }
+
     /// With this configuration file, which `outlast-rogue` doesn't read.
     ///
     /// # Panics
@@ -129,6 +144,7 @@ impl<'w> Node<'w> {
         command.args(&self.rogue).args(&self.args);
         command.args(["--name", &self.name, "--listen", &self.listen]);
         command.env("OUTLAST_LOG", "warn,outlast=debug");
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -135,6 +135,11 @@ impl Trust {
         if fresh && keep {
             keyring.create(wall(), own_name(name), fresh_secret()?)?;
         }
+        if keyring.renew(wall()) > 0 {
+            warn!(
+                "this node founded an organisation when its clock was ahead: its membership is made anew"
+            );
+        }
         let state = State { keyring, saved, news: Vec::new(), vital: BTreeSet::new() };
         let trust = Self {
             file: keep.then_some(path),
@@ -171,6 +176,14 @@ impl Trust {
     /// How joining goes on.
     pub(crate) fn watch_joining(&self) -> watch::Receiver<BTreeMap<VoId, Joining>> {
         self.joining.subscribe()
+    }
+
+    /// What a node answered can't be believed here, which may pass: one of the two clocks is wrong, perhaps.
+    fn disbelieved(&self, node: NodeId, why: &str) {
+        for ticket in self.tickets().iter().filter(|ticket| ticket.names(node)) {
+            let waiting = Joining::Waiting(Some(why.to_owned()));
+            self.joining.send_modify(|joining| drop(joining.insert(ticket.vo(), waiting)));
+        }
     }
 
     /// A node turned this one away. If that was the end of an attempt to join that this node was started for, why.
@@ -341,7 +354,8 @@ impl Gate for Trust {
     fn confirm(&self, peer: NodeId, answer: &[u8]) -> Result<(), String> {
         let confirmation = self
             .change(|state| state.keyring.confirm(wall(), peer, answer))
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error.to_string())
+            .inspect_err(|why| self.disbelieved(peer, why))?;
         for vo in confirmation.joined {
             lock(&self.state).vital.remove(&vo);
             self.joining.send_modify(|joining| drop(joining.insert(vo, Joining::Joined)));

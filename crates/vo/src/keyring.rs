@@ -229,17 +229,24 @@ impl Keyring {
         if self.vos.len() >= VOS {
             return Err(KeyringError::Full);
         }
-        let grant = Grant {
-            subject: self.me,
-            rights: Rights::ALL,
-            issued: now,
-            expires: None,
-            invitation: None,
-        };
-        let credential = Credential::found(&root, name, grant);
+        let credential = Credential::found(&root, name, founder(self.me, now));
         self.vos.insert(vo, Vo::new(credential, Some(root)));
         self.changes += 1;
         Ok(vo)
+    }
+
+    /// Makes this node a member anew of the VOs whose root's secret it has, where its own certificate is still to come: it
+    /// was made by a clock that was ahead, which has been set right. Nobody else could. How many there were.
+    pub fn renew(&mut self, now: WallTime) -> usize {
+        let (me, mut renewed) = (self.me, 0);
+        for vo in self.vos.values_mut() {
+            let early = matches!(vo.own(me, now), Err(Refusal::NotYet { .. }));
+            let Some(root) = vo.root.as_ref().filter(|_| early) else { continue };
+            vo.credential = Credential::found(root, vo.name().clone(), founder(me, now));
+            renewed += 1;
+        }
+        self.changes += renewed as u64;
+        renewed
     }
 
     /// Leaves a VO: forgets everything about it, its root's secret included.
@@ -331,6 +338,11 @@ impl Keyring {
         let ends = all.filter_map(Credential::expires).map(|end| end.plus(CLOCK_TOLERANCE));
         ends.filter(|end| *end >= now).min()
     }
+}
+
+/// What a root grants the node that it was made at.
+fn founder(me: NodeId, now: WallTime) -> Grant {
+    Grant { subject: me, rights: Rights::ALL, issued: now, expires: None, invitation: None }
 }
 
 #[cfg(test)]

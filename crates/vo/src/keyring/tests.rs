@@ -115,6 +115,27 @@ fn clocks_hours_apart_are_named_in_the_refusal() {
 }
 
 #[test]
+fn who_founded_a_vo_by_a_clock_that_was_ahead_is_a_member_again_once_it_is_right() {
+    let (mut root, vo) = Machine::founder(1);
+    let mut node = root.member(2, vo, both());
+    // Both clocks were hours ahead.
+    let right = WallTime::from_secs(noon().as_secs() - 5 * HOUR.as_secs());
+    (root.now, node.now) = (right, right);
+    let own = |machine: &Machine| machine.keys.vo(vo).unwrap().own(machine.id(), machine.now);
+    assert!(matches!(own(&root), Err(Refusal::NotYet { .. })));
+    let before = root.keys.changes();
+    assert_eq!((root.keys.renew(right), root.keys.renew(right)), (1, 0));
+    assert_eq!(root.keys.changes(), before + 1, "it is kept");
+    assert!(own(&root).is_ok_and(|rights| rights == Rights::ALL));
+    // Only the root can: who was enrolled has to be enrolled again.
+    assert_eq!(node.keys.renew(right), 0);
+    assert!(matches!(own(&node), Err(Refusal::NotYet { .. })));
+    let ticket = root.ticket(vo, root.terms(both()));
+    node.join(&ticket, &mut root).welcome();
+    assert!(own(&node).is_ok());
+}
+
+#[test]
 fn an_expired_ticket_is_refused() {
     let (mut root, vo) = Machine::founder(1);
     let ticket = root.ticket(vo, root.terms(both()));
