@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by that")]
 
 mod apps;
+mod clocks;
 mod colluders;
 mod comfort;
 mod compare;
+mod hostile;
 mod input;
 mod liars;
 mod lifetimes;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
+use std::time::Instant;
 
 use outlast_tests::network::{Host, Network};
 use outlast_tests::{Node, SOON, World, skipped, until};
@@ -66,24 +67,56 @@ fn slow(host: &Host, rate: &str) -> Result<(), String> {
 
 #[test]
 fn a_large_input_that_is_cut_ten_times_arrives_whole() {
+    // At another moment each time; none so late that it is through already.
+    cut_ten_times(LARGE, "150mbit", |cut| ((cut * 7) % 5 + 1) << 20);
+}
+
+/// The seed of the moments is printed; `OUTLAST_SEED` repeats them, as far as clocks do.
+#[test]
+#[ignore = "a measurement: 1 GiB takes a minute or two; see docs/BENCHMARKS.md"]
+fn a_gibibyte_that_is_cut_ten_times_at_random_moments_arrives_whole() {
+    const GIBIBYTE: usize = 1 << 30;
+    let given = std::env::var("OUTLAST_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    let clock = || std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_micros() as u64;
+    let seed: u64 = given.unwrap_or_else(clock);
+    let random = bytes(seed, 80);
+    let began = Instant::now();
+    // Of the tenth of the file that may arrive between two cuts any part.
+    let resumed = cut_ten_times(GIBIBYTE, "300mbit", |cut| {
+        let eight = &random[cut as usize * 8..][..8];
+        let number = u64::from_le_bytes(eight.try_into().expect("eight bytes"));
+        let moment = number % (GIBIBYTE as u64 / 10);
+        eprintln!("cut {}: after {:.1} MiB more", cut + 1, moment as f64 / f64::from(1 << 20));
+        moment
+    });
+    let (took, resumed) = (began.elapsed().as_secs_f64(), resumed.unwrap_or(0) >> 20);
+    eprintln!("seed {seed}: right after {took:.1} s; at most {resumed} MiB were there after a cut");
+}
+
+/// A file of this length is cut when so many bytes have come since the cut before. How many bytes were still there
+/// after one of the cuts, at most; nothing if it can't be tried here.
+fn cut_ten_times(length: usize, rate: &str, moved: impl Fn(u64) -> u64) -> Option<u64> {
     let network = match Network::new() {
         Ok(network) => network,
-        Err(why) => return skipped(&why),
+        Err(why) => {
+            skipped(&why);
+            return None;
+        }
     };
     let (there, here) = (network.host().unwrap(), network.host().unwrap());
-    if let Err(why) = slow(&there, "150mbit") {
-        return skipped(&why);
+    if let Err(why) = slow(&there, rate) {
+        skipped(&why);
+        return None;
     }
     let world = World::new();
-    put(&world, "large.bin", &bytes(1, LARGE));
+    put(&world, "large.bin", &bytes(1, length));
     let mut a = Node::new(&world, "a", 0).on(&there).up();
     let mut b = Node::new(&world, "b", 1).on(&here).join(&a).up();
     a.knows(2);
     let id = a.outlast(&check("submit")).with_code(0).stdout.trim().to_owned();
     let mut resumed = 0;
     for cut in 0..10_u64 {
-        // At another moment each time; earlier if it is through already, which it shouldn't be.
-        let moved = ((cut * 7) % 5 + 1) << 20;
+        let moved = moved(cut);
         until("some of it arrives", || {
             let fetched = counter_if_up(&b, "staging_bytes_fetched");
             resumed = resumed.max(counter_if_up(&b, "staging_bytes_resumed"));
@@ -116,6 +149,7 @@ fn a_large_input_that_is_cut_ten_times_arrives_whole() {
     assert_eq!(said.stdout, checksum(&world, "large.bin"));
     resumed = resumed.max(counter(&b, "staging_bytes_resumed"));
     assert!(resumed > 4 << 20, "{resumed} bytes were still there after a cut");
+    Some(resumed)
 }
 
 #[test]
