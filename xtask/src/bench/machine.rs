@@ -11,10 +11,19 @@ pub(super) fn print(runs: usize, quick: bool) {
     println!("- processor: {} × {}", cores(), field("/proc/cpuinfo", "model name"));
     println!("- memory: {}", field("/proc/meminfo", "MemTotal"));
     println!("- system: {}", said("uname", &["-sr"]));
-    let folder = std::env::temp_dir().display().to_string();
-    println!("- folder of the measurements: {}", said("df", &["--output=source,fstype", &folder]));
+    println!("- folder of the measurements: {}", folder());
     println!("- compiler: {}", said("rustc", &["--version"]));
     println!("- rounds: {runs}{rounds}");
+}
+
+/// What the folder of temporary files is on.
+fn folder() -> String {
+    said("df", &["--output=source,fstype", &std::env::temp_dir().display().to_string()])
+}
+
+/// Whether what is measured is written to memory.
+pub(super) fn in_memory() -> bool {
+    folder().ends_with("tmpfs")
 }
 
 /// Load over the last minute.

@@ -49,7 +49,7 @@ const ROWS: usize = 10;
 const STUCK: Duration = Duration::from_secs(120);
 
 /// What workers and submitter keep of inputs: little, so that it is full long before the end.
-const CACHE: &str = "[storage]\ncache = \"1MiB\"\n";
+const CACHE: &str = "[storage]\ncache = \"256KiB\"\n";
 
 /// Runs it.
 pub(super) fn main(args: &[String]) -> anyhow::Result<()> {

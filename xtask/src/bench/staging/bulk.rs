@@ -34,6 +34,7 @@ pub(super) fn main(lab: &Lab, options: &Options) -> anyhow::Result<()> {
     for round in 1..=options.runs {
         for (rival, way) in &mut ways {
             settle();
+            warm(lab, bytes * (2 * way.nodes as u64 + 2))?;
             let took = match rival {
                 None => outlast(lab, &cwd, "bulk", bytes, way.nodes)?,
                 Some(rival) => pushed(lab, *rival, &cwd.join("bulk"), bytes, way.nodes)?,
@@ -128,6 +129,20 @@ fn copy(lab: &Lab, file: &Path) -> anyhow::Result<Took> {
 /// What was written before is on the disk, and doesn't slow down what comes.
 pub(super) fn settle() {
     let _ = Command::new("sync").status();
+}
+
+/// The host of a virtual machine gives it memory when that is touched first: two to three seconds of processor time for a
+/// GiB, as measured, that would be counted as the nodes'. So as much as is about to be written is touched before,
+/// if it is written to memory. Who else uses the machine may take some of it again.
+fn warm(lab: &Lab, bytes: u64) -> anyhow::Result<()> {
+    if !super::machine::in_memory() {
+        return Ok(());
+    }
+    let path = lab.fresh()?.join("warm");
+    let mut command = Command::new("dd");
+    let (of, count) = (format!("of={}", path.display()), format!("count={}", bytes >> 20));
+    said(command.args(["if=/dev/zero", &of, "bs=1M", &count]))?;
+    Ok(std::fs::remove_file(path)?)
 }
 
 /// A file of random bytes.
