@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use outlast_broker::Flops;
 use outlast_job::wire::ManifestRef;
-use outlast_job::{Input, JobSpec, Peer, Record, Recovered, Standing, cut};
+use outlast_job::{Coordinator, Input, JobSpec, Peer, Record, Recovered, Standing, cut};
 use outlast_types::{Ad, Hash, VoId, limits, wire};
 
 use crate::app::Toy;
@@ -44,9 +44,10 @@ impl World {
                 .filter_map(|bytes| wire::decode(bytes, limits::FRAME_BYTES).ok())
                 .collect();
             assert_eq!(records.len(), disk.records.len(), "all records can be read back");
+            // As it was: what the peer does next (who is blacklisted by now is struck) comes as effects.
+            let back = Coordinator::recover(disk.spec.clone(), host.id, records.clone(), self.now);
+            news.extend(self.check.resumed(id, &back).into_iter().map(|(c, class)| (id, c, class)));
             peer.resume(self.now, Recovered { spec: disk.spec.clone(), records }, &mut effects);
-            let Some(back) = peer.job(id) else { continue };
-            news.extend(self.check.resumed(id, back).into_iter().map(|(c, class)| (id, c, class)));
             let cells = (0..disk.spec.manager.grid().cells()).map(outlast_types::CellId);
             let accepted = cells.filter_map(|c| back.accepted_class(c).map(|class| (c, class)));
             host.volatile.accepted.insert(id, accepted.collect());
