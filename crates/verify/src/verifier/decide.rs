@@ -195,8 +195,11 @@ impl Verifier {
         }
         let entry = self.book.link_mut(link);
         entry.flags |= JUDGED;
-        if proof != Proof::Outvoted {
-            entry.kind = Kind::Condemned;
+        match proof {
+            Proof::Outvoted => {}
+            // Its vote is void, but should the known answer turn out to be a lie, nothing speaks against its class.
+            Proof::Quiz => entry.kind = Kind::Void,
+            Proof::Sample | Proof::Trusted => entry.kind = Kind::Condemned,
         }
         let (worker, cell, class) = (entry.worker, entry.cell, entry.class);
         let node = |worker: Worker| self.book.workers[worker as usize].node;
@@ -280,7 +283,8 @@ impl Verifier {
         }
     }
 
-    /// Tells of each answer to a cell whether it was right. Whether a sample agreed with the class.
+    /// Tells of each answer to a cell whether it was right. Whether a sample agreed with the class, and either saw all
+    /// of it or another answer agreed, too: a liar that left the sampled piece alone mustn't condemn the honest.
     fn judge(&mut self, cell: CellId, class: Class, trusted: bool, out: &mut Vec<Verdict>) -> bool {
         let votes = |kind| matches!(kind, Kind::Counted | Kind::Void);
         let links: Vec<u32> =
@@ -313,7 +317,7 @@ impl Verifier {
                 _ => {}
             }
         }
-        checked
+        checked && (agree > 1 || self.sample_power >= 1.0)
     }
 
     fn remember_proven(&mut self, cell: CellId) {

@@ -201,6 +201,8 @@ impl World {
                     assert!(!self.sealed.contains(&cell), "sealed");
                     assert!(!self.settled.contains(&cell), "the submitter's own");
                     self.hopeless.remove(&cell);
+                    // Who gave a quiz back may answer now that it is needed; decided anew, it is another quiz.
+                    self.quizzed.retain(|(quizzed, _)| *quizzed != cell);
                     let proven = &self.proven;
                     self.judged.retain(|judged| judged.1 != cell || proven.contains(judged));
                 }

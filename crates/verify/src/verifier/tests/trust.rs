@@ -258,6 +258,38 @@ fn a_quiz_is_a_checked_cell_that_the_worker_never_saw_and_never_sees_twice() {
 }
 
 #[test]
+fn a_quiz_whose_known_answer_was_a_lie_condemns_no_class() {
+    let mut bench = Bench::new(Policy { samples: 1, ..Policy::with_quorum(1) }, &[1]);
+    bench.0.set_sample_power(1.0);
+    bench.vote(0, 1, B);
+    // The sample was of the part that the liar left alone.
+    bench.sampled(0, &[B], &[]);
+    assert!(bench.0.is_accepted(CellId(0)) && bench.0.assign_quiz(CellId(0), node(2)));
+    assert_eq!(bench.vote(0, 2, A), [wrong(0, 2, Proof::Quiz)]);
+    assert_eq!(bench.strike(1), [retracted(0, B, 1)]);
+    assert_eq!(bench.vote(0, ME, A)[0], accepted(0, A, How::Trusted));
+}
+
+#[test]
+fn what_a_sample_saw_a_part_of_is_a_quiz_only_if_another_agreed() {
+    let mut bench = Bench::new(Policy { samples: 1, ..Policy::with_quorum(1) }, &[1, 1]);
+    for cell in [0, 1] {
+        bench.vote(cell, 1, A);
+    }
+    bench.sampled(0, &[A], &[]);
+    assert!(bench.0.is_accepted(CellId(0)));
+    assert_eq!(bench.0.quizzable(node(2)), None, "the rest of it may be a lie");
+    bench.0.set_sample_power(1.0);
+    bench.sampled(1, &[A], &[]);
+    assert_eq!(bench.0.quizzable(node(2)), Some(CellId(1)));
+    let mut bench = Bench::new(Policy { samples: 1, ..Policy::with_quorum(2) }, &[1]);
+    bench.vote(0, 1, A);
+    bench.sampled(0, &[A], &[]);
+    bench.vote(0, 2, A);
+    assert_eq!(bench.0.quizzable(node(3)), Some(CellId(0)));
+}
+
+#[test]
 fn the_load_chooses_the_schedule_and_a_busy_grid_hands_out_one_after_the_other() {
     let auto = Policy { schedule: Schedule::Auto, samples: 0, ..Policy::with_majority(5) };
     let mut bench = Bench::new(auto, &[1]);
