@@ -1,0 +1,39 @@
+// A user other than root who has kept one capability. [root]
+#include "outlast_test.h"
+#include <linux/capability.h>
+
+struct sets {
+    struct {
+        uint32_t version;
+        int pid;
+    } head;
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2];
+};
+
+static struct sets get(void) {
+    struct sets sets = {.head = {0x20080522, 0}};
+    MUST(syscall(SYS_capget, &sets.head, sets.data));
+    return sets;
+}
+
+int main(void) {
+    if (getuid()) skip("not root");
+    MUST(prctl(PR_SET_KEEPCAPS, 1));
+    MUST(setresgid(65534, 65534, 65534));
+    MUST(setresuid(65534, 65534, 65534));
+    struct sets sets = get();
+    sets.data[0].effective = sets.data[0].permitted = 1 << CAP_DAC_READ_SEARCH;
+    sets.data[1].effective = sets.data[1].permitted = 0;
+    MUST(syscall(SYS_capset, &sets.head, sets.data));
+    ready();
+    wait_go();
+    sets = get();
+    SAME("effective", sets.data[0].effective, 1 << CAP_DAC_READ_SEARCH);
+    SAME("permitted", sets.data[0].permitted, 1 << CAP_DAC_READ_SEARCH);
+    SAME("the rest", sets.data[1].permitted, 0);
+    SAME("user", geteuid(), 65534);
+    FAILS(setuid(0), EPERM);
+    pass();
+}
