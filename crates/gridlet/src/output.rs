@@ -64,6 +64,9 @@ pub enum OutputError {
     /// More files than [`limits::CELL_FILES`].
     #[error("{0} files for one cell, expected at most {max}", max = limits::CELL_FILES)]
     TooManyFiles(usize),
+    /// More bytes in all than [`limits::ANSWER_BYTES`].
+    #[error("{0} bytes for one cell, expected at most {max}", max = limits::ANSWER_BYTES)]
+    TooLarge(u64),
     /// A name that leaves the folder, is empty or too long.
     #[error("file name {0:?} is not a relative path inside the cell's folder")]
     BadName(String),
@@ -144,7 +147,8 @@ impl CellOutput {
                 _ => {}
             }
         }
-        Ok(())
+        let total = self.files.iter().fold(0u64, |sum, f| sum.saturating_add(f.content.length()));
+        if total > limits::ANSWER_BYTES { Err(OutputError::TooLarge(total)) } else { Ok(()) }
     }
 }
 
@@ -167,6 +171,20 @@ mod tests {
             assert!(output(&[bad]).validate(10).is_err(), "{bad:?}");
         }
         assert_eq!(output(&["a", "a/b", "b"]).validate(10), Ok(()));
+    }
+
+    #[test]
+    fn an_answer_is_bounded_by_its_bytes_in_all_too() {
+        let mut many = output(&["a", "b", "c", "d"]);
+        let mut each = |length: u64| {
+            let content = Content::Blob { hash: Hash::of(b"x"), length };
+            many.files.iter_mut().for_each(|file| file.content = content.clone());
+            many.validate(u64::MAX)
+        };
+        let quarter = limits::ANSWER_BYTES / 4;
+        assert_eq!(each(quarter), Ok(()));
+        assert_eq!(each(quarter + 1), Err(OutputError::TooLarge(limits::ANSWER_BYTES + 4)));
+        assert_eq!(each(u64::MAX), Err(OutputError::TooLarge(u64::MAX)), "no overflow");
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             input_bytes: 16 << 30,
-            written_bytes: 32 << 30,
+            written_bytes: outlast_types::limits::ANSWER_BYTES,
             files: crate::tree::ENTRIES as u64,
             run_time: Duration::from_secs(24 * 60 * 60),
         }

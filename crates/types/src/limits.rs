@@ -27,6 +27,10 @@ pub const PATH_BYTES: usize = 3072;
 /// Bytes a step may write as one result file if the job does not say otherwise.
 pub const RESULT_FILE_BYTES: u64 = 4 << 30;
 
+/// All files of the answer for one cell: as much as a node lets one step of somebody else write, if nobody says otherwise. So
+/// whoever lies about sizes gets a submitter to fetch that much at most.
+pub const ANSWER_BYTES: u64 = 32 << 30;
+
 /// The last bytes of a program's output that travel with a failure.
 pub const LOG_TAIL_BYTES: usize = 8 << 10;
 
