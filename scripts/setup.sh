@@ -38,6 +38,7 @@ packages=(
     flac
     xz-utils
     bzip2
+    zstd
     parallel        # benchmarks compare with it
     iperf3          # benchmarks compare with it: what the network can
     rsync           # benchmarks compare with it

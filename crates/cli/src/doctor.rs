@@ -79,6 +79,7 @@ pub fn package_of(program: &str) -> Option<&'static str> {
         "gzip" => "gzip",
         "xz" => "xz-utils",
         "bzip2" => "bzip2",
+        "zstd" => "zstd",
         "flac" => "flac",
         "blender" => "blender",
         _ => return None,

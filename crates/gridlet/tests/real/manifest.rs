@@ -90,6 +90,11 @@ fn bzip2() {
     compress("bzip2", &["-k"], ".bz2");
 }
 
+#[test]
+fn zstd() {
+    compress("zstd", &["-19", "--long", "-T4", "--rm", "-q"], ".zst");
+}
+
 /// A second of a tone, as 16 bit mono.
 fn wav(pitch: u32) -> Vec<u8> {
     let samples: Vec<u8> = (0..44_100u32)

@@ -12,4 +12,4 @@ macro_rules! shipped {
 
 /// Name of the file and its text, in the order in which they are asked.
 pub(super) const SHIPPED: &[(&str, &str)] =
-    shipped!["ffmpeg", "gzip", "xz", "bzip2", "flac", "fractal", "imagemagick", "mogrify"];
+    shipped!["ffmpeg", "gzip", "xz", "bzip2", "zstd", "flac", "fractal", "imagemagick", "mogrify"];
