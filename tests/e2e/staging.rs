@@ -153,6 +153,41 @@ fn cut_ten_times(length: usize, rate: &str, moved: impl Fn(u64) -> u64) -> Optio
 }
 
 #[test]
+fn how_far_inputs_are_is_shown_while_they_come() {
+    let network = match Network::new() {
+        Ok(network) => network,
+        Err(why) => return skipped(&why),
+    };
+    let (there, here) = (network.host().unwrap(), network.host().unwrap());
+    if let Err(why) = slow(&there, "40mbit") {
+        return skipped(&why);
+    }
+    let world = World::new();
+    put(&world, "large.bin", &bytes(9, 24 << 20));
+    let a = Node::new(&world, "a", 0).on(&there).up();
+    let _b = Node::new(&world, "b", 1).on(&here).join(&a).up();
+    a.knows(2);
+    let id = a.outlast(&check("submit")).with_code(0).stdout.trim().to_owned();
+    let mut seen: Vec<u64> = Vec::new();
+    until("more and more of it is there", || {
+        let shown = a.show();
+        if let Some(staging) = shown.workers.first().and_then(|worker| worker.staging) {
+            assert_eq!((staging.nodes, staging.bytes_total), (1, 24 << 20));
+            assert!(staging.bytes_here < staging.bytes_total, "{staging:?}");
+            if seen.last() != Some(&staging.bytes_here) {
+                seen.push(staging.bytes_here);
+            }
+        }
+        (seen.len() > 2).then_some(())
+    });
+    assert!(seen.is_sorted(), "{seen:?}");
+    assert!(a.outlast(&["ps"]).stdout.contains("staging "));
+    let said = a.start_outlast(&["wait", &id]).ended(SOON).with_code(0);
+    assert_eq!(said.stdout, checksum(&world, "large.bin"));
+    assert_eq!(a.job().staging, None);
+}
+
+#[test]
 fn what_is_unchanged_costs_nothing_again_and_a_change_costs_what_it_changes() {
     let world = World::new();
     let mut content = bytes(2, 24 << 20);

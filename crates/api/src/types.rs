@@ -363,6 +363,9 @@ pub struct JobSummary {
     /// What stands in its way now, a sentence: nobody has the program, too few nodes for its quorum …
     #[serde(default)]
     pub waiting_for: Option<String>,
+    /// How far its inputs are at all nodes where some are on their way; none: nothing is.
+    #[serde(default)]
+    pub staging: Option<Staging>,
     /// What the user should know, one sentence each; grows only.
     pub notes: Vec<String>,
     /// Files and folders that were written, as the command names them.
@@ -494,6 +497,20 @@ pub struct WorkerRow {
     /// Why it gets no more of this job's work, if so.
     #[serde(default)]
     pub out: Option<String>,
+    /// How far its inputs are, while some are on their way; as it says itself.
+    #[serde(default)]
+    pub staging: Option<Staging>,
+}
+
+/// Inputs on their way to nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Staging {
+    /// How many nodes.
+    pub nodes: u32,
+    /// Bytes that are there, the same bytes once for each node.
+    pub bytes_here: u64,
+    /// Bytes that they need in all.
+    pub bytes_total: u64,
 }
 
 /// A gridlet in a few numbers.

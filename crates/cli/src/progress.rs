@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use outlast_api::types::{JobState, JobSummary};
+use outlast_api::types::{JobState, JobSummary, Staging};
 
 use crate::human;
 use crate::ui::Ui;
@@ -101,12 +101,22 @@ pub fn describe(job: &JobSummary) -> String {
     if job.answers_rejected > 0 {
         text.push_str(&format!(", {} rejected", job.answers_rejected));
     }
-    if let Some(what) = &job.waiting_for {
+    if let Some(staging) = &job.staging {
+        text.push_str(&format!("; inputs: {}", inputs(staging)));
+    } else if let Some(what) = &job.waiting_for {
         text.push_str(&format!("; {what}"));
     } else if let Some(eta) = job.eta_s.filter(|_| job.state == JobState::Running) {
         text.push_str(&format!(", about {} left", human::duration(eta)));
     }
     text
+}
+
+/// How far inputs on their way are.
+pub fn inputs(staging: &Staging) -> String {
+    let (here, total) = (human::bytes(staging.bytes_here), human::bytes(staging.bytes_total));
+    let at =
+        if staging.nodes == 1 { String::new() } else { format!(" at {} nodes", staging.nodes) };
+    format!("{here} of {total}{at}")
 }
 
 /// The same beside a bar: fits into 80 columns.
@@ -124,7 +134,9 @@ fn beside_bar(job: &JobSummary) -> String {
     if job.answers_rejected > 0 {
         text.push_str(&format!(", {} rejected", job.answers_rejected));
     }
-    if let Some(eta) = job.eta_s {
+    if let Some(staging) = &job.staging {
+        text.push_str(&format!(", inputs {}", inputs(staging)));
+    } else if let Some(eta) = job.eta_s {
         text.push_str(&format!(", {} left", human::duration(eta)));
     }
     text
@@ -144,6 +156,8 @@ struct Last {
     part: u64,
     accepted: u32,
     waits: bool,
+    /// Bytes of inputs that are there, while some are on their way.
+    staged: Option<u64>,
 }
 
 impl Lines {
@@ -156,6 +170,7 @@ impl Lines {
             part,
             accepted: job.cells_accepted,
             waits: job.waiting_for.is_some(),
+            staged: job.staging.map(|staging| staging.bytes_here),
         };
         let worth = !job.state.ended()
             && now >= FIRST_LINE
@@ -164,7 +179,9 @@ impl Lines {
                     || last.waits != this.waits
                     || last.rejected != this.rejected
                     || last.part != this.part
-                    || (last.accepted != this.accepted && now >= last.at + LINE_EVERY)
+                    || last.staged.is_some() != this.staged.is_some()
+                    || ((last.accepted, last.staged) != (this.accepted, this.staged)
+                        && now >= last.at + LINE_EVERY)
             });
         if worth {
             self.last = Some(this);
@@ -214,6 +231,14 @@ mod tests {
             "running: 3 of 12 gridlets, 13 of 48 cells accepted, 1 rejected, about 4.0 s left"
         );
         assert_eq!(beside_bar(&job), "3/12 gridlets, 13/48 cells, 1 rejected, 4.0 s left");
+        job.staging = Some(Staging { nodes: 1, bytes_here: 12 << 20, bytes_total: 1 << 30 });
+        assert_eq!(
+            describe(&job),
+            "running: 3 of 12 gridlets, 13 of 48 cells accepted, 1 rejected; inputs: 12 MiB of 1.0 GiB"
+        );
+        job.staging = Some(Staging { nodes: 2, bytes_here: 12 << 20, bytes_total: 2 << 30 });
+        let beside = beside_bar(&job);
+        assert!(beside.ends_with("1 rejected, inputs 12 MiB of 2.0 GiB at 2 nodes"), "{beside}");
         job.state = JobState::Queued;
         assert_eq!(describe(&job), "queued");
         assert_eq!(beside_bar(&job), "queued");

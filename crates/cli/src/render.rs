@@ -13,7 +13,7 @@ use outlast_api::types::{
     JobDetail, JobSummary, LogEntry, NodeStatus, Observed, Reach, Relay, Why, WrongAnswer,
 };
 
-use crate::human;
+use crate::{human, progress};
 pub use nodes::{node_state, nodes};
 pub use services::{service, services};
 
@@ -128,6 +128,16 @@ fn name(text: &str, width: Option<u16>) -> String {
     short(text, most)
 }
 
+/// Where a job stands, in a cell: what its workers wait for before they can run anything is worth the place.
+fn state(job: &JobSummary) -> String {
+    match &job.staging {
+        Some(inputs) => {
+            format!("staging {}", human::percent(inputs.bytes_here, inputs.bytes_total))
+        }
+        None => job.state.as_str().to_owned(),
+    }
+}
+
 /// `ps`.
 pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
     let header = ["JOB", "STATE", "DONE", "CREATED", "TOOK", "APP", "NAME", "COMMAND"];
@@ -135,7 +145,7 @@ pub fn jobs(jobs: &[JobSummary], now_s: u64, width: Option<u16>) -> String {
     for job in jobs {
         grid.row(vec![
             job.id.clone(),
-            job.state.as_str().to_owned(),
+            state(job),
             human::percent(job.cells_accepted.into(), job.cells_total.into()),
             format!("{} ago", human::duration(now_s.saturating_sub(job.created) as f64)),
             human::duration(job.elapsed_s),
@@ -268,6 +278,9 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     if let Some(what) = &job.waiting_for {
         lines.push(("waits", what.clone()));
     }
+    if let Some(staging) = &job.staging {
+        lines.push(("inputs", format!("{}, on their way", progress::inputs(staging))));
+    }
     if let Some(exit) = job.exit {
         lines.push(("exit code", exit.to_string()));
     }
@@ -282,9 +295,14 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
     verification(&mut text, detail, width);
 
     text.push_str("\nworkers\n");
-    let header = ["NODE", "NAME", "LEASES", "ANSWERED", "ACCEPTED", "WRONG", "FAILED", "OUT"];
+    // The last column is for what there is to say of few: why a worker gets nothing, or how far its inputs are.
+    let stages = detail.workers.iter().any(|worker| worker.staging.is_some());
+    let last = if stages { "INPUTS" } else { "OUT" };
+    let header = ["NODE", "NAME", "LEASES", "ANSWERED", "ACCEPTED", "WRONG", "FAILED", last];
     let mut grid = Grid::new(width, &header, 7);
     for worker in &detail.workers {
+        let inputs = worker.staging.as_ref().map(progress::inputs);
+        let last = inputs.as_deref().or(worker.out.as_deref());
         grid.row(vec![
             human::short_id(&worker.node).to_owned(),
             name(&worker.name, width),
@@ -293,7 +311,7 @@ pub fn detail(detail: &JobDetail, width: Option<u16>) -> String {
             worker.accepted.to_string(),
             worker.wrong.to_string(),
             worker.failures.to_string(),
-            worker.out.as_deref().map_or_else(|| "-".to_owned(), |why| short(why, CELL_CHARS)),
+            last.map_or_else(|| "-".to_owned(), |text| short(text, CELL_CHARS)),
         ]);
     }
     text.push_str(&grid.right(&[2, 3, 4, 5, 6]).may_go(&[2, 3, 6, 4]).finish());

@@ -35,6 +35,7 @@ pub(crate) fn summary() -> JobSummary {
         exit: None,
         error: None,
         waiting_for: None,
+        staging: None,
         notes: Vec::new(),
         files: Vec::new(),
     }
@@ -98,6 +99,7 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
                 wrong: 0,
                 failures: 1,
                 out: None,
+                staging: None,
             },
             WorkerRow {
                 node: "efab".repeat(16),
@@ -108,6 +110,7 @@ pub(crate) fn detail(summary: JobSummary) -> JobDetail {
                 wrong: 2,
                 failures: 0,
                 out: Some("blacklisted".to_owned()),
+                staging: None,
             },
         ],
         gridlets: vec![GridletRow {

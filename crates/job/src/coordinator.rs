@@ -37,7 +37,7 @@ use outlast_types::{Ad, Attempt, CellId, GridletId, JobId, NodeId, Region, Time,
 use outlast_verify::{Ledger, Policy, Verdict, Verifier};
 
 use crate::queue::Queue;
-use crate::wire::{ManifestRef, Message, ToWorker};
+use crate::wire::{ManifestRef, Message, Staging, ToWorker};
 use crate::{Effect, Record, Settings, Standing};
 use layout::Layout;
 pub use layout::cut;
@@ -134,6 +134,8 @@ struct Lease {
     heard: Time,
     sent: Time,
     accepted: bool,
+    /// How far its inputs were when its worker last said so, and when that was.
+    staging: Option<(Staging, Time)>,
     /// Bytes that one of its files may have, as its recipe says.
     file_limit: u64,
     fetch_failures: u32,

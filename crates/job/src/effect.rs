@@ -10,7 +10,7 @@ use outlast_types::{Ad, Attempt, CellId, Hash, JobId, NodeId};
 use outlast_verify::Class;
 
 use crate::coordinator::JobSpec;
-use crate::wire::{ManifestRef, Message};
+use crate::wire::{ManifestRef, Message, Staging};
 use crate::{Record, Standing};
 
 /// A job at a worker: two submitters may have chosen the same number.
@@ -172,6 +172,15 @@ pub enum Input {
     /// answered counts only as far as it was accepted already. Also said at the start, of
     /// everybody who was expelled before.
     Expelled(NodeId),
+    /// How far [`Effect::Stage`] has come.
+    Staging {
+        /// The job.
+        key: JobKey,
+        /// For which lease.
+        attempt: Attempt,
+        /// So much of what it needs.
+        staging: Staging,
+    },
     /// [`Effect::Stage`] came to an end.
     Staged {
         /// The job.

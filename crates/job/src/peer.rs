@@ -273,6 +273,9 @@ impl Peer {
             }
             Input::Standing { node, standing } => self.on_standing(now, node, standing, out),
             Input::Expelled(node) => self.on_expelled(now, node, out),
+            Input::Staging { key, attempt, staging } => {
+                self.worker.on_staging(key, attempt, staging);
+            }
             Input::Staged { key, attempt, result } => {
                 self.worker.on_staged(now, &self.settings, key, attempt, result, out);
             }

@@ -98,6 +98,15 @@ pub enum Failure {
     Limit(String),
 }
 
+/// How much of its inputs is there, in bytes; both are as the worker says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Staging {
+    /// There, and verified.
+    pub here: u64,
+    /// Needed in all.
+    pub of: u64,
+}
+
 /// From a worker to a coordinator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ToCoordinator {
@@ -131,5 +140,12 @@ pub enum ToCoordinator {
         attempt: Attempt,
         /// Why.
         failure: Failure,
+    },
+    /// How far the inputs of a lease have come. For people: nothing depends on it, and it isn't answered.
+    Staging {
+        /// The lease.
+        attempt: Attempt,
+        /// How far.
+        staging: Staging,
     },
 }

@@ -19,7 +19,7 @@ use outlast_gridlet::{CellOutput, Recipe};
 use outlast_types::{Attempt, CellId, JobId, NodeId, Time};
 
 use crate::effect::{JobKey, Run, RunEvent, RunFailure, RunId};
-use crate::wire::{Failure, ManifestRef, Refusal, ToCoordinator, ToWorker};
+use crate::wire::{Failure, ManifestRef, Refusal, Staging, ToCoordinator, ToWorker};
 use crate::{Effect, Footprint, Quotas, Settings, Standing};
 use inputs::{Laid, needs, validate};
 use pace::{send, send_cells};
@@ -60,6 +60,8 @@ struct Lease {
     state: State,
     /// Whether the inputs that it needs are laid out.
     staged: bool,
+    /// How far they are, if the submitter wasn't told yet.
+    staging: Option<Staging>,
     /// When its present step began.
     began: Time,
     /// Cells that the recipe answers and that haven't come yet.
@@ -246,6 +248,7 @@ impl Worker {
             recipe,
             state: State::Queued,
             staged,
+            staging: None,
             began: now,
             missing,
             unacknowledged: BTreeMap::new(),
@@ -271,6 +274,14 @@ impl Worker {
         let held = self.leases.iter().filter(|(k, l)| k.key.submitter == key.submitter && holds(l));
         (held.count() >= limit as usize)
             .then(|| format!("one member may use {limit} of this node's slots at once"))
+    }
+
+    /// The inputs of a lease have come so far. The submitter hears it with the next renewal.
+    pub(crate) fn on_staging(&mut self, key: JobKey, attempt: Attempt, staging: Staging) {
+        let lease = self.leases.get_mut(&LeaseKey { key, attempt });
+        if let Some(lease) = lease.filter(|lease| !lease.staged) {
+            lease.staging = Some(staging);
+        }
     }
 
     /// The inputs of a lease are there, or can't be had.

@@ -208,7 +208,10 @@ impl Shared {
         lock(&self.wanted).insert(key);
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            let result = shared.staged_inputs(key, manifest, &needs).await.map(drop);
+            let tell = |staging| {
+                shared.tell_soon(Input::Staging { key, attempt, staging });
+            };
+            let result = shared.staged_inputs(key, manifest, &needs, tell).await.map(drop);
             shared.kernel.send(Event::Input(Input::Staged { key, attempt, result })).await;
         });
     }
@@ -280,7 +283,7 @@ impl Shared {
         let _permit = self.samples.acquire().await.map_err(|error| error.to_string())?;
         let inputs = {
             let needs = sample.step.needs();
-            self.staged_inputs(key, manifest, &needs).await.map_err(|f| format!("{f:?}"))?
+            self.staged_inputs(key, manifest, &needs, |_| ()).await.map_err(|f| format!("{f:?}"))?
         };
         // No lease has such a number: the coordinator counts from 1.
         let number = self.folders.fetch_add(1, Ordering::Relaxed);

@@ -12,9 +12,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use outlast_gridlet::Needs;
-use outlast_job::wire::ManifestRef;
+use outlast_job::wire::{ManifestRef, Staging as Progress};
 use outlast_job::{JobKey, RunFailure};
 use outlast_stage::quota::{Accounts, Bounds, Share, Use};
 use outlast_stage::tree::{Limits, TREE_BYTES, Tree};
@@ -25,6 +26,9 @@ use crate::executor::{self, StagedInputs};
 use crate::shared::{Shared, lock};
 use crate::store::Holder;
 use crate::transfer::{TransferError, Wanted};
+
+/// How often it is told how far inputs are: as often as a worker renews its leases.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// A job's inputs here.
 struct Job {
@@ -108,6 +112,26 @@ impl Shared {
         })
     }
 
+    /// Waits for `brought`, and tells how far these blobs are meanwhile.
+    async fn telling<T>(
+        &self,
+        brought: impl Future<Output = T>,
+        blobs: &BTreeMap<Hash, u64>,
+        tell: impl Fn(Progress),
+    ) -> T {
+        let of = blobs.values().sum();
+        let mut look = tokio::time::interval(TELL_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        tokio::pin!(brought);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut brought => return done,
+                _ = look.tick() => tell(Progress { here: self.store.bytes_here(blobs), of }),
+            }
+        }
+    }
+
     /// The job's inputs, of which nothing may be laid out yet.
     async fn inputs_of(
         &self,
@@ -151,8 +175,9 @@ impl Shared {
         key: JobKey,
         manifest: ManifestRef,
         needs: &Needs,
+        tell: impl Fn(Progress) + Send,
     ) -> Result<Arc<StagedInputs>, RunFailure> {
-        let result = self.lay_out(key, manifest, needs).await;
+        let result = self.lay_out(key, manifest, needs, tell).await;
         // It may have ended meanwhile: what was fetched since it was cleaned up would be held for ever.
         self.sweep(key).await;
         result
@@ -163,6 +188,7 @@ impl Shared {
         key: JobKey,
         manifest: ManifestRef,
         needs: &Needs,
+        tell: impl Fn(Progress) + Send,
     ) -> Result<Arc<StagedInputs>, RunFailure> {
         let setup = RunFailure::Setup;
         let inputs = self.inputs_of(key, manifest).await?;
@@ -184,7 +210,9 @@ impl Shared {
         if lacking.saturating_add(new) > free.saturating_add(self.store.idle_bytes()) {
             return Err(RunFailure::DiskFull);
         }
-        self.bring_inputs(key, manifest.hash, needed.blobs()).await?;
+        let blobs = needed.blobs();
+        let brought = self.bring_inputs(key, manifest.hash, blobs.clone());
+        self.telling(brought, &blobs, tell).await?;
         let _one_at_a_time = self.staging.laying.lock().await;
         if !lock(&self.wanted).contains(&key) {
             return Err(setup(OVER.to_owned()));

@@ -360,6 +360,20 @@ impl Store {
         Ok(Writer::new(file, tmp, hash, length, holder, room))
     }
 
+    /// How many bytes of these are here, of what is on its way those that are verified.
+    pub fn bytes_here<'a>(&self, blobs: impl IntoIterator<Item = (&'a Hash, &'a u64)>) -> u64 {
+        let books = self.books();
+        let kinds = blobs.into_iter().map(|(hash, length)| (hash, *length, books.kind(hash)));
+        let found: Vec<(&Hash, u64, Kind)> =
+            kinds.filter_map(|(hash, length, kind)| Some((hash, length, kind?))).collect();
+        drop(books);
+        let here = |(hash, length, kind): (&Hash, u64, Kind)| match kind {
+            Kind::Whole => length,
+            Kind::Partial => self.partial(hash).map_or(0, |partial| partial.bytes_here()),
+        };
+        found.into_iter().map(here).sum()
+    }
+
     /// All bytes of a blob.
     ///
     /// # Errors

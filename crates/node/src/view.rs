@@ -5,6 +5,7 @@ use outlast_api::types::{
     Proof, Schedule, VerificationPolicy, VerificationStats, WorkerRow, WrongAnswer,
 };
 use outlast_api::{limits, types as api};
+use outlast_job::wire::Staging;
 use outlast_job::{Coordinator, End, Fault, Peer, Phase, Report};
 use outlast_overlay::State;
 use outlast_types::{NodeId, Region, Time};
@@ -85,9 +86,16 @@ pub(crate) fn summary(job: &JobFiles, report: &Report) -> JobSummary {
         exit,
         error,
         waiting_for: report.trouble.clone(),
+        staging: report.staging.map(|(nodes, staging)| self::staging(nodes, staging)),
         notes,
         files,
     }
+}
+
+/// Inputs on their way to so many nodes.
+fn staging(nodes: u32, staging: Staging) -> api::Staging {
+    let Staging { here, of } = staging;
+    api::Staging { nodes, bytes_here: here, bytes_total: of }
 }
 
 /// Why a job failed, and what to do about it.
@@ -144,7 +152,7 @@ pub(crate) fn detail(
         },
         reason: wrong.fault.to_string(),
     });
-    let workers = coordinator.workers().into_iter().take(limits::ROWS).map(|worker| WorkerRow {
+    let workers = coordinator.workers(now).into_iter().take(limits::ROWS).map(|worker| WorkerRow {
         node: worker.node.to_string(),
         name: name_of(peer, worker.node),
         leases: worker.granted,
@@ -152,6 +160,7 @@ pub(crate) fn detail(
         accepted: worker.right,
         wrong: worker.wrong,
         failures: worker.failures,
+        staging: worker.staging.map(|of_it| staging(1, of_it)),
         out: if peer.ledger().history(&worker.node).blacklisted {
             Some("blacklisted".to_owned())
         } else {

@@ -77,7 +77,7 @@ impl World {
                 None => text += &format!("job {id} of node {} is nowhere; ", plan.submitter),
                 Some(job) => {
                     let report = job.report(self.now);
-                    text += &format!("{report:#?}\n{:#?}\n", job.workers());
+                    text += &format!("{report:#?}\n{:#?}\n", job.workers(self.now));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! A node that speaks the protocol well and means none of it.
 
 use outlast_gridlet::{CellOutput, Content, OutFile};
-use outlast_job::wire::{Failure, Message, Refusal, ToCoordinator, ToWorker};
+use outlast_job::wire::{Failure, Message, Refusal, Staging, ToCoordinator, ToWorker};
 use outlast_types::{Ad, Attempt, CellId, GridletId, Hash, JobId, limits, wire};
 
 use crate::app;
@@ -81,6 +81,10 @@ impl World {
                     _ => Refusal::BadRecipe("no".to_owned()),
                 };
                 to_coordinator(job, ToCoordinator::Refused { attempt: attempt(dice), refusal })
+            }
+            8 if dice.chance(0.5) => {
+                let staging = Staging { here: dice.number(), of: dice.number() };
+                to_coordinator(job, ToCoordinator::Staging { attempt: attempt(dice), staging })
             }
             8 => to_coordinator(job, ToCoordinator::Alive { attempts: attempts(dice) }),
             9 => {

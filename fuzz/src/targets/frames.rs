@@ -7,7 +7,7 @@ use outlast_gridlet::{
     Step, is_inner_path,
 };
 use outlast_job::Record;
-use outlast_job::wire::{Failure, ManifestRef, Message, Refusal, ToCoordinator, ToWorker};
+use outlast_job::wire::{Failure, ManifestRef, Message, Refusal, Staging, ToCoordinator, ToWorker};
 use outlast_node::transport::fuzzing;
 use outlast_overlay::{Card, Echo, Introduction, Message as Overlay};
 use outlast_types::{Ad, Attempt, CellId, GridletId, Hash, JobId, NodeId, VoId, limits, wire};
@@ -69,6 +69,7 @@ pub(super) fn all_messages() -> Vec<Message> {
         ToCoordinator::Accepted { attempt },
         ToCoordinator::Cells { attempt, outputs: all_outputs() },
         ToCoordinator::Alive { attempts },
+        ToCoordinator::Staging { attempt, staging: Staging { here: 1 << 20, of: 1 << 40 } },
     ]
     .into_iter()
     .chain(refusals.map(|refusal| ToCoordinator::Refused { attempt, refusal }))

@@ -63,6 +63,7 @@ impl Fake {
             exit: None,
             error: None,
             waiting_for: None,
+            staging: None,
             notes: vec!["a note".to_owned()],
             files: Vec::new(),
         }

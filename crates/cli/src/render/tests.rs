@@ -1,6 +1,6 @@
 use expect_test::expect;
 use outlast_api::types::{
-    Evidence, JobState, Mate, NodeRow, NodeState, Schedule, ServiceInForce, ServiceSetting,
+    Evidence, JobState, Mate, NodeRow, NodeState, Schedule, ServiceInForce, ServiceSetting, Staging,
 };
 
 use super::*;
@@ -137,6 +137,26 @@ fn all_about_a_job() {
         GRIDLET  ACCEPTED  LEASES  RUNNING ON  ATOMS
               4       2/4       2  worker      pixels 0..32 x 0..64
     "#]].assert_eq(&detail(&testing::detail(job), None));
+}
+
+#[test]
+fn inputs_on_their_way_are_shown_for_the_job_and_each_worker() {
+    let staging = |nodes, here: u64| Staging { nodes, bytes_here: here, bytes_total: 96 << 20 };
+    let mut job = testing::summary();
+    assert!(!detail(&testing::detail(job.clone()), None).contains("inputs"));
+    job.staging = Some(staging(1, 12 << 20));
+    let mut of_it = testing::detail(job.clone());
+    of_it.workers[0].staging = job.staging;
+    let text = detail(&of_it, None);
+    assert!(text.contains("inputs       12 MiB of 96 MiB, on their way\n"), "{text}");
+    expect![[r#"
+        NODE        NAME    LEASES  ANSWERED  ACCEPTED  WRONG  FAILED  INPUTS
+        0123012301  worker       8        60        60      0       1  12 MiB of 96 MiB
+        efabefabef  liar         4         2         0      2       0  blacklisted
+
+    "#]]
+    .assert_eq(&text[text.find("NODE").unwrap()..text.find("GRIDLET").unwrap()]);
+    assert!(jobs(&[job], NOW, None).contains("  staging 12 %  "));
 }
 
 #[test]

@@ -49,6 +49,14 @@ impl Coordinator {
                 };
                 self.send(cx, from, answer);
             }
+            ToCoordinator::Staging { attempt, staging } => {
+                if self.hear(cx, from, attempt)
+                    && let Some(lease) = self.leases.get_mut(&attempt)
+                {
+                    lease.staging = Some((staging, cx.now));
+                    self.version += 1;
+                }
+            }
             ToCoordinator::Failed { attempt, failure } => {
                 if self.hear(cx, from, attempt) {
                     self.on_failed(cx, from, attempt, failure);
@@ -117,7 +125,8 @@ impl Coordinator {
         let mut again = Vec::new();
         let mut fresh = Vec::new();
         let mut blobs: Vec<(Hash, u64)> = Vec::new();
-        let Some(lease) = self.leases.get(&attempt) else { return };
+        let Some(lease) = self.leases.get_mut(&attempt) else { return };
+        lease.staging = None;
         let limit = lease.file_limit;
         let mut invalid = None;
         for output in outputs {

@@ -311,6 +311,7 @@ impl Coordinator {
                 heard: now,
                 sent: now,
                 accepted: false,
+                staging: None,
                 file_limit: outlast_types::limits::RESULT_FILE_BYTES,
                 fetch_failures: 0,
                 undecided: 0,

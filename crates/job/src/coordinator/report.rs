@@ -1,5 +1,6 @@
 //! What a coordinator can say about its job, for people and programs.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -7,6 +8,10 @@ use outlast_types::{CellId, GridletId, NodeId, Region, Time};
 use outlast_verify::{Policy, Proof, Schedule, Stats};
 
 use super::{Coordinator, Phase};
+use crate::wire::Staging;
+
+/// What a worker said of its inputs is old after so long: it says something new twice a second while they come.
+pub(super) const STAGING_NEWS: Duration = Duration::from_secs(3);
 
 /// A job's state in numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +60,8 @@ pub struct Report {
     pub sample_trouble: Option<String>,
     /// What stands in the way, for people: no worker has the program, for instance.
     pub trouble: Option<String>,
+    /// Inputs on their way: to how many workers, and how far in all. None: nothing is.
+    pub staging: Option<(u32, Staging)>,
 }
 
 /// Who was wrong where.
@@ -112,6 +119,8 @@ pub struct WorkerReport {
     pub failures: u64,
     /// Why it gets no more work of this job, if so.
     pub out: Option<&'static str>,
+    /// How far its inputs are, while some are on their way.
+    pub staging: Option<Staging>,
 }
 
 /// One gridlet.
@@ -125,6 +134,16 @@ pub struct GridletReport {
     pub accepted: u32,
     /// Who works on it.
     pub workers: Vec<NodeId>,
+}
+
+/// Of how many workers, and how far in all; nothing if there are none.
+fn all_of(staging: BTreeMap<NodeId, Staging>) -> Option<(u32, Staging)> {
+    let workers = staging.len() as u32;
+    let sum = |sum: Staging, one: Staging| Staging {
+        here: sum.here.saturating_add(one.here),
+        of: sum.of.saturating_add(one.of),
+    };
+    staging.into_values().reduce(sum).map(|all| (workers, all))
 }
 
 impl Coordinator {
@@ -157,7 +176,25 @@ impl Coordinator {
             verification: self.verifier.stats(),
             sample_trouble: self.sample_trouble.clone(),
             trouble: self.trouble(),
+            staging: all_of(self.staging(now)),
         }
+    }
+
+    /// How far each worker's inputs are, as it said lately. Of several leases that wait for inputs, which may be the
+    /// same, the one that needs most stands for all.
+    fn staging(&self, now: Time) -> BTreeMap<NodeId, Staging> {
+        let mut by_worker: BTreeMap<NodeId, Staging> = BTreeMap::new();
+        for lease in self.leases.values() {
+            let news = lease
+                .staging
+                .filter(|(staging, at)| staging.here < staging.of && now.since(*at) < STAGING_NEWS);
+            let Some((staging, _)) = news else { continue };
+            let known = by_worker.entry(lease.worker).or_insert(staging);
+            if (known.of, known.here) < (staging.of, staging.here) {
+                *known = staging;
+            }
+        }
+        by_worker
     }
 
     fn trouble(&self) -> Option<String> {
@@ -199,8 +236,9 @@ impl Coordinator {
             .collect()
     }
 
-    /// What each worker did.
-    pub fn workers(&self) -> Vec<WorkerReport> {
+    /// What each worker did, and does.
+    pub fn workers(&self, now: Time) -> Vec<WorkerReport> {
+        let mut staging = self.staging(now);
         self.workers
             .iter()
             .map(|(node, worker)| WorkerReport {
@@ -211,6 +249,7 @@ impl Coordinator {
                 right: worker.right,
                 wrong: worker.wrong,
                 failures: worker.failures,
+                staging: staging.remove(node),
                 out: if worker.barred {
                     Some("sent no valid result")
                 } else if worker.broken {

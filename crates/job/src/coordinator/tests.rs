@@ -4,7 +4,7 @@ use outlast_types::{Attempt, Region};
 use outlast_verify::Ledger;
 
 use crate::testing::*;
-use crate::wire::{ToCoordinator, ToWorker};
+use crate::wire::{Staging, ToCoordinator, ToWorker};
 use crate::{Effect, End, Examined, Input, JobSpec, Phase, Record, Recovered};
 
 /// A submitter without slots and these workers, with a job.
@@ -84,7 +84,41 @@ fn a_cell_outside_its_lease_bars_a_worker() {
     let effects = driver.worker_says(node(2), wrong);
     assert!(matches!(records(&effects)[0], Record::Barred { .. }), "{effects:?}");
     assert_eq!(leases(&effects), []);
-    assert_eq!(driver.peer.job(JOB).unwrap().workers()[0].out, Some("sent no valid result"));
+    assert_eq!(
+        driver.peer.job(JOB).unwrap().workers(driver.now)[0].out,
+        Some("sent no valid result")
+    );
+}
+
+#[test]
+fn how_far_inputs_are_is_told_as_long_as_it_is_news() {
+    let (mut driver, _) = grid(&[2, 3], 2, 2, 1);
+    let staging = |here, of| Staging { here, of };
+    let says = |attempt, here, of| ToCoordinator::Staging {
+        attempt: Attempt(attempt),
+        staging: staging(here, of),
+    };
+    assert_eq!(report(&driver).staging, None);
+    let version = report(&driver).version;
+    driver.worker_says(node(2), says(1, 10, 100));
+    driver.worker_says(node(3), says(2, 90, 100));
+    assert!(report(&driver).version > version, "whoever watches is told");
+    assert_eq!(report(&driver).staging, Some((2, staging(100, 200))));
+    let workers = driver.peer.job(JOB).unwrap().workers(driver.now);
+    assert_eq!(workers[0].staging, Some(staging(10, 100)));
+    // Of another one's lease nobody can say anything; all there is no news; nor is what is more than there can be.
+    driver.worker_says(node(2), says(2, 1, 100));
+    driver.worker_says(node(3), says(2, u64::MAX, 100));
+    assert_eq!(report(&driver).staging, Some((1, staging(10, 100))));
+    // Who says absurd numbers gets absurd numbers, and nothing else happens.
+    driver.worker_says(node(2), says(1, 1, u64::MAX));
+    driver.worker_says(node(3), says(2, 1, u64::MAX));
+    assert_eq!(report(&driver).staging, Some((2, staging(2, u64::MAX))));
+    // An answer ends it, and so does time.
+    driver.answers(node(2), Attempt(1), &[0]);
+    assert_eq!(report(&driver).staging, Some((1, staging(1, u64::MAX))));
+    driver.wait(super::report::STAGING_NEWS);
+    assert_eq!(report(&driver).staging, None);
 }
 
 #[test]
@@ -148,7 +182,9 @@ fn what_cannot_be_compared_is_neither_accepted_nor_held_against_anybody() {
     let after = report(&driver);
     assert_eq!((after.cells_accepted, after.rejected), (1, 0));
     assert_eq!(after.phase, Phase::Merging);
-    assert!(driver.peer.job(JOB).unwrap().workers().iter().all(|worker| worker.out.is_none()));
+    assert!(
+        driver.peer.job(JOB).unwrap().workers(driver.now).iter().all(|worker| worker.out.is_none())
+    );
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Worker {
         if now.since(self.renewed) >= settings.renew_every {
             self.renewed = now;
             self.renew(now, settings, out);
+            self.tell_staging(out);
         }
         self.start_runs(now, settings, out);
     }
@@ -105,6 +106,16 @@ impl Worker {
         }
         lease.sent = now;
         lease.repeats += 1;
+    }
+
+    /// Says how far inputs are that are still on their way, where that is news.
+    fn tell_staging(&mut self, out: &mut Vec<Effect>) {
+        for (lease_key, lease) in &mut self.leases {
+            if let Some(staging) = lease.staging.take().filter(|_| !lease.staged) {
+                let attempt = lease_key.attempt;
+                send(lease_key.key, ToCoordinator::Staging { attempt, staging }, out);
+            }
+        }
     }
 
     /// Renews all leases; asks about jobs without one whether they go on.

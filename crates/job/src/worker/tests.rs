@@ -6,7 +6,7 @@ use outlast_verify::Ledger;
 
 use super::MAX_LEASES;
 use crate::testing::*;
-use crate::wire::{Failure, ManifestRef, Refusal, ToCoordinator, ToWorker};
+use crate::wire::{Failure, ManifestRef, Refusal, Staging, ToCoordinator, ToWorker};
 use crate::{
     Effect, Footprint, Input, JobKey, Quotas, RunEvent, RunFailure, RunId, Settings, Standing,
 };
@@ -48,6 +48,39 @@ fn shipped(effects: &[Effect]) -> usize {
         _ => 0,
     };
     to_coordinators(effects).iter().map(outputs).sum()
+}
+
+#[test]
+fn how_far_inputs_are_is_said_once_with_each_renewal() {
+    let mut driver = Driver::new(1, Ledger::new());
+    driver.submitter_says(SUBMITTER, lease(1, recipe(&[0, 1])));
+    let attempt = Attempt(1);
+    let told = |effects: &[Effect]| -> Vec<Staging> {
+        let said = to_coordinators(effects).into_iter();
+        said.filter_map(|said| match said {
+            ToCoordinator::Staging { staging, .. } => Some(staging),
+            _ => None,
+        })
+        .collect()
+    };
+    let comes = |driver: &mut Driver, here| {
+        let staging = Staging { here, of: 100 };
+        driver.input(Input::Staging { key: KEY, attempt, staging })
+    };
+    assert_eq!(told(&driver.wait(Duration::from_secs(1))), []);
+    for here in [10, 20, 30] {
+        assert_eq!(told(&comes(&mut driver, here)), [], "not each time");
+    }
+    let renewed = Duration::from_millis(600);
+    assert_eq!(told(&driver.wait(renewed)), [Staging { here: 30, of: 100 }]);
+    assert_eq!(told(&driver.wait(renewed)), [], "no news");
+    // What comes late is no news any more, and for a lease that there isn't there never was any.
+    comes(&mut driver, 40);
+    driver.input(Input::Staged { key: KEY, attempt, result: Ok(()) });
+    comes(&mut driver, 50);
+    let staging = Staging { here: 1, of: 100 };
+    driver.input(Input::Staging { key: KEY, attempt: Attempt(7), staging });
+    assert_eq!(told(&driver.wait(renewed)), []);
 }
 
 #[test]

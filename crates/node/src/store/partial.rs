@@ -118,6 +118,12 @@ impl Partial {
         self.have.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Bytes of the chunks that are here.
+    pub fn bytes_here(&self) -> u64 {
+        let (have, chunks) = (self.have(), self.list.chunks());
+        have.iter().map(|index| u64::from(chunks[index as usize].length)).sum()
+    }
+
     /// Whether a chunk is here.
     pub fn has(&self, index: u32) -> bool {
         self.have.lock().unwrap_or_else(PoisonError::into_inner).get(index)
@@ -168,9 +174,7 @@ impl Partial {
     pub fn finish(&self) -> Result<(), StoreError> {
         let have = self.have();
         if !have.is_all() {
-            let chunks = self.list.chunks().iter().enumerate();
-            let found = chunks.filter(|(i, _)| have.get(*i as u32)).map(|(_, c)| c.length);
-            let (expected, found) = (self.list.length(), found.map(u64::from).sum());
+            let (expected, found) = (self.list.length(), self.bytes_here());
             return Err(StoreError::Length { hash: self.hash, expected, found });
         }
         let (found, _) = read_whole(&self.file, self.list.length(), |_| Ok(()))?;
