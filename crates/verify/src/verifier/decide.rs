@@ -5,8 +5,8 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::state::{
-    BY_TRUSTED, CHECKED, HOPELESS, JUDGED, Kind, PENDING, PROVEN, Phase, SAMPLED, Stage, UNSAMPLED,
-    Worker,
+    BY_TRUSTED, CHECKED, HOPELESS, JUDGED, Kind, PENDING, PROVEN, Phase, QUIZZED, SAMPLED, Stage,
+    UNSAMPLED, Worker,
 };
 use super::{Basis, Class, Decision, How, Proof, Verdict, Verifier};
 
@@ -152,7 +152,11 @@ impl Verifier {
         }
         for (link, worker) in liars {
             self.void(cell, worker, out);
-            self.wrong(link, Proof::Sample, out);
+            if self.book.link(link).is(QUIZZED) {
+                self.book.link_mut(link).kind = Kind::Condemned;
+            } else {
+                self.wrong(link, Proof::Sample, out);
+            }
             self.bar(group, worker, out);
         }
     }
@@ -198,7 +202,10 @@ impl Verifier {
         match proof {
             Proof::Outvoted => {}
             // Its vote is void, but should the known answer turn out to be a lie, nothing speaks against its class.
-            Proof::Quiz => entry.kind = Kind::Void,
+            Proof::Quiz => {
+                entry.kind = Kind::Void;
+                entry.flags |= QUIZZED;
+            }
             Proof::Sample | Proof::Trusted => entry.kind = Kind::Condemned,
         }
         let (worker, cell, class) = (entry.worker, entry.cell, entry.class);

@@ -117,6 +117,8 @@ pub(super) enum Kind {
 pub(super) const JUDGED: u8 = 1;
 /// A sample agrees with its answer.
 pub(super) const CHECKED: u8 = 2;
+/// It was called wrong because it contradicts a quiz's known answer: once is enough.
+pub(super) const QUIZZED: u8 = 4;
 
 /// One worker's answer to, or lease for, one cell.
 #[derive(Clone, Copy, Debug)]
