@@ -351,6 +351,7 @@ impl Peer {
         let waiting = self.jobs.values().filter(|job| job.is_active()).map(Coordinator::waiting);
         self.waiting = waiting.fold(0, u32::saturating_add);
         self.for_active_jobs(now, out, |job, cx| job.on_tick(cx));
+        self.ledger_dirty |= self.ledger.age_until(now);
         if self.ledger_dirty && now.since(self.ledger_saved) >= LEDGER_EVERY {
             self.save_ledger(now, out);
         }

@@ -116,6 +116,8 @@ pub(crate) struct Loop {
     pub(crate) frames: mpsc::Receiver<TransportEvent>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) peer: Peer,
+    /// This node's key, which signs the ledger.
+    pub(crate) secret: outlast_vo::Secret,
     /// What the peer was told of others' standings.
     pub(crate) trusted: Trusted,
     /// What the LAN was told that this node belongs to.
@@ -363,8 +365,9 @@ impl Loop {
             }
             Effect::Store { job, class, output } => encode_output(output)
                 .map(|bytes| batch.put_output(*job, output.cell, class.0, bytes)),
-            Effect::SaveLedger => wire::encode(self.peer.ledger(), limits::FRAME_BYTES)
-                .map(|bytes| batch.put_meta("ledger", bytes)),
+            Effect::SaveLedger => {
+                crate::ledger::save(self.peer.ledger(), self.shared.me, &self.secret, batch)
+            }
             _ => Ok(()),
         };
         if let Err(error) = kept {

@@ -16,6 +16,7 @@ mod examiner;
 mod flops;
 mod jobs;
 mod kernel;
+mod ledger;
 mod metrics;
 mod node;
 mod shared;

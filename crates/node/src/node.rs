@@ -17,7 +17,6 @@ use outlast_job::{Effect, End, Input, Peer, Phase, Record, Recovered};
 use outlast_os::FolderLock;
 use outlast_overlay::Card;
 use outlast_types::{Ad, NodeId, Time, limits, wire};
-use outlast_verify::Ledger;
 
 use crate::apps::Catalogue;
 use crate::config::Config;
@@ -157,6 +156,7 @@ impl Node {
         let name = config.name.clone().unwrap_or_else(outlast_os::host::hostname);
         let keep = !options.passive;
         let told = Kernel(events_in.clone());
+        let secret = key.secret();
         let trust = Arc::new(Trust::open(data_dir, key.secret(), &name, keep, told)?);
         for ticket in config.join.iter().filter(|_| keep) {
             trust.join(ticket.clone(), true)?;
@@ -207,13 +207,17 @@ impl Node {
         let offer = offer(config, slots, &shared);
         let Place { addresses, relay } = shared.transport.place();
         let card = Card { node: me, addresses, relay, incarnation: now.as_micros() };
-        let ledger = read_ledger(&shared)?;
+        let ledger = {
+            let mut journal = shared.journal.write().unwrap_or_else(PoisonError::into_inner);
+            crate::ledger::read(&mut journal, me)?
+        };
         let placement = Box::new(outlast_broker::Flops);
         let peer =
             Peer::new(card, offer, config.job.clone(), config.membership, placement, ledger, now);
         let mut kernel = Loop {
             shared: Arc::clone(&shared),
             peer,
+            secret,
             trusted: Trusted::new(),
             announced: Vec::new(),
             events,
@@ -417,15 +421,6 @@ async fn keep_trusting(shared: Arc<Shared>, mut done: watch::Receiver<bool>) {
             warn!("{trouble}");
         }
     }
-}
-
-fn read_ledger(shared: &Shared) -> anyhow::Result<Ledger> {
-    let journal = shared.journal.read().unwrap_or_else(PoisonError::into_inner);
-    let Some(bytes) = journal.meta("ledger")? else { return Ok(Ledger::new()) };
-    let first_form = || wire::decode(&bytes, limits::FRAME_BYTES).map(Ledger::from_first_form);
-    wire::decode(&bytes, limits::FRAME_BYTES)
-        .or_else(|error| first_form().map_err(|_| error))
-        .context("reading the ledger of credibility")
 }
 
 /// Jobs of earlier lives: the active ones go on.

@@ -43,11 +43,13 @@
 mod pairs;
 mod saved;
 
+pub use saved::SecondForm;
+
 use std::collections::BTreeMap;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
-use outlast_types::NodeId;
+use outlast_types::{NodeId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::credibility::{checks_wanted, credence, escape, odds};
@@ -74,6 +76,9 @@ const HORIZON: f64 = 200.0;
 
 /// In so many days evidence loses half of its weight: machines change owners, disks age.
 const HALF_LIFE_DAYS: f64 = 180.0;
+
+/// A day.
+const DAY_SECONDS: f64 = 86_400.0;
 
 /// What an outvoted answer costs: at [`MAX_OUTVOTED_PERCENT`], all that the right ones were worth.
 const OUTVOTED_PRICE: f32 = 20.0;
@@ -187,6 +192,8 @@ pub struct Ledger {
     liars: u32,
     cleared: u32,
     pairs: Pairs,
+    /// Up to when evidence has lost weight; zero: it never has.
+    aged: Time,
 }
 
 impl Default for Ledger {
@@ -217,6 +224,7 @@ impl Ledger {
             liars: 0,
             cleared: 0,
             pairs: Pairs::default(),
+            aged: Time::ZERO,
         }
     }
 
@@ -390,6 +398,22 @@ impl Ledger {
             newcomer: 1.0 - self.prior(),
             mates: self.pairs.of(node),
         }
+    }
+
+    /// It is so late: at most once a day, lets what was learned count less for the time since it last did. Whether it
+    /// did, or began to count the time, and so wants to be saved. However long this node was off, or
+    /// however far its clock jumped, evidence keeps half of its weight; a clock that goes back waits.
+    pub fn age_until(&mut self, now: Time) -> bool {
+        let begins = self.aged == Time::ZERO;
+        let days = now.since(self.aged).as_secs_f64() / DAY_SECONDS;
+        if !begins && days < 1.0 {
+            return false;
+        }
+        if !begins {
+            self.age(days.min(HALF_LIFE_DAYS));
+        }
+        self.aged = now;
+        now != Time::ZERO
     }
 
     /// So many days went by: what was learned before counts less.

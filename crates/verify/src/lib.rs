@@ -25,7 +25,7 @@ mod policy;
 mod verdict;
 mod verifier;
 
-pub use ledger::{Change, Evidence, History, LEDGER_NODES, Ledger};
+pub use ledger::{Change, Evidence, History, LEDGER_NODES, Ledger, SecondForm};
 pub use partition::Partitioning;
 pub use policy::{Decision, Limits, Policy, PolicyError, Schedule};
 pub use verdict::{Basis, Class, How, Proof, Stats, Verdict};

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use outlast_types::NodeId;
 use serde::{Deserialize, Serialize};
 
 /// What is signed.
@@ -15,6 +16,7 @@ pub(crate) enum Kind {
     Invitation,
     Proof,
     Record,
+    Ledger,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
             Self::Invitation => b"outlast vo invitation 1\0",
             Self::Proof => b"outlast vo proof of an invitation 1\0",
             Self::Record => b"outlast vo record 1\0",
+            Self::Ledger => b"outlast ledger of credibility 1\0",
         }
     }
 }
@@ -45,6 +48,11 @@ impl Signature {
         let Ok(key) = VerifyingKey::from_bytes(key) else { return false };
         let signature = ed25519_dalek::Signature::from_bytes(&self.to_bytes());
         key.verify_strict(&payload(kind, fields), &signature).is_ok()
+    }
+
+    /// Whether the node of this key signed this ledger.
+    pub fn is_of_ledger(self, observer: NodeId, ledger: &[u8]) -> bool {
+        self.verifies(observer.as_bytes(), Kind::Ledger, &ledger)
     }
 
     fn to_bytes(self) -> [u8; 64] {
@@ -79,6 +87,11 @@ impl Secret {
     /// Its public key.
     pub fn public(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
+    }
+
+    /// Signs what this node knows of others' credibility, as it is saved.
+    pub fn sign_ledger(&self, ledger: &[u8]) -> Signature {
+        self.sign(Kind::Ledger, &ledger)
     }
 
     pub(crate) fn sign<T: Serialize>(&self, kind: Kind, fields: &T) -> Signature {

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use outlast_types::NodeId;
+use outlast_types::{NodeId, Time};
 use serde::{Deserialize, Serialize};
 
 use super::pairs::Pairs;
 use super::{History, LEDGER_NODES, Ledger};
 
 /// Tells this form from the one before it, and from what may come.
-const FORM: &str = "ledger 2";
+const FORM: &str = "ledger 3";
+
+/// The form before it, which had no time.
+const SECOND: &str = "ledger 2";
 
 /// See the module.
 #[derive(Clone, Serialize, Deserialize)]
@@ -18,6 +21,27 @@ pub(super) struct Saved {
     capacity: u64,
     nodes: BTreeMap<NodeId, History>,
     pairs: BTreeMap<(NodeId, NodeId), u32>,
+    aged: Time,
+}
+
+/// A ledger in its second form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecondForm {
+    form: String,
+    capacity: u64,
+    nodes: BTreeMap<NodeId, History>,
+    pairs: BTreeMap<(NodeId, NodeId), u32>,
+}
+
+impl TryFrom<SecondForm> for Ledger {
+    type Error = String;
+
+    fn try_from(SecondForm { form, capacity, nodes, pairs }: SecondForm) -> Result<Self, String> {
+        if form != SECOND {
+            return Err(format!("expected a `{SECOND}`, found `{form}`"));
+        }
+        Saved { form: FORM.to_owned(), capacity, nodes, pairs, aged: Time::ZERO }.try_into()
+    }
 }
 
 impl From<Ledger> for Saved {
@@ -27,6 +51,7 @@ impl From<Ledger> for Saved {
             capacity: ledger.capacity as u64,
             pairs: ledger.pairs.iter().collect(),
             nodes: ledger.nodes.into_iter().collect(),
+            aged: ledger.aged,
         }
     }
 }
@@ -48,6 +73,7 @@ impl TryFrom<Saved> for Ledger {
             ledger.nodes[at].1 = history;
         }
         ledger.pairs = Pairs::from_saved(saved.pairs);
+        ledger.aged = saved.aged;
         ledger.recount();
         Ok(ledger)
     }

@@ -288,3 +288,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn evidence_ages_once_a_day_and_no_clock_wipes_it() {
+    let day = std::time::Duration::from_secs(86_400);
+    let mut ledger = Ledger::new();
+    ledger.record_many(node(1), 100, None);
+    let checks = |ledger: &Ledger| ledger.history(&node(1)).checks();
+    let before = checks(&ledger);
+    let start = Time::from_micros(1_700_000_000_000_000);
+    assert!(ledger.age_until(start), "from here on time counts");
+    assert!(!ledger.age_until(start + day / 2));
+    assert_eq!(checks(&ledger), before, "what nobody knew the age of is as new");
+    assert!(ledger.age_until(start + 18 * day));
+    let expected = before * (-0.1f64).exp2();
+    assert!((checks(&ledger) - expected).abs() < 0.01 * expected);
+    // The time is part of what is saved.
+    let bytes = wire::encode(&ledger, 1 << 20).unwrap();
+    let mut again: Ledger = wire::decode(&bytes, 1 << 20).unwrap();
+    assert!(!again.age_until(start + 18 * day));
+    assert!(!again.age_until(start), "a clock that goes back");
+    assert!(again.age_until(start + 36_500 * day), "one that jumps a century");
+    let half = checks(&ledger) / 2.0;
+    assert!((checks(&again) - half).abs() < 0.01 * half);
+}
