@@ -2,6 +2,7 @@
 //! in `tests/run.rs`.
 
 mod apps;
+mod commitments;
 mod compare;
 mod frames;
 mod machines;
@@ -68,6 +69,7 @@ pub static TARGETS: &[Target] = &[
     target("tree", staging::tree, staging::trees),
     target("chunk_list", staging::chunk_list, staging::chunk_lists),
     target("bitmap", staging::bitmap, staging::bitmaps),
+    target("commitment", commitments::commitment, commitments::commitments),
     target("transfer_request", staging::request, staging::requests),
     target("transfer_answer", staging::answer, staging::answers),
     text("config", texts::config, texts::configs, texts::CONFIG_WORDS),

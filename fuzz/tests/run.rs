@@ -19,7 +19,7 @@ macro_rules! targets {
 }
 
 targets! {
-    job_message job_record cell_output stream greeting tree chunk_list bitmap transfer_request transfer_answer
+    job_message job_record cell_output stream greeting tree chunk_list bitmap commitment transfer_request transfer_answer
     config command_line job_file duration size api_json povray_command sweep_command plain_command
     manifest film picture tile comparator compared vo_ticket vo_saved keyring membership swarm peer
 }

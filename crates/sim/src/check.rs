@@ -11,7 +11,7 @@ use outlast_types::{Attempt, CellId, JobId, NodeId, Region};
 use outlast_verify::Class;
 
 use crate::app::Toy;
-use crate::host::Shelf;
+use crate::host::{JobDisk, Shelf};
 
 /// A lease as the journal knows it.
 struct Grant {
@@ -184,6 +184,28 @@ impl Checker {
             Some(_) => return,
         };
         self.fail(format!("job {id}: {what}"));
+    }
+
+    /// A sample is asked for: whoever answers in its gridlet is bound to what it said, for all of it is on disk. That is
+    /// what a commitment is for (Du et al.), and no worker can know the cell before.
+    pub(crate) fn sampled(&mut self, id: JobId, cell: CellId, disk: &JobDisk) {
+        let grid = disk.spec.manager.grid();
+        let boxes = disk.spec.manager.gridlets().iter().map(|gridlet| &gridlet.cells);
+        // Where replicas are cut differently, samples are drawn in the gridlets of the first layer.
+        let boxes: Vec<&Region> = match disk.spec.layers.first() {
+            Some(layer) => layer.iter().collect(),
+            None => boxes.collect(),
+        };
+        let of = |cells: &&&Region| grid.cells_in(cells).any(|c| c == cell);
+        let Some(cells) = boxes.iter().find(of) else { return };
+        let unbound = grid.cells_in(cells).find(|cell| {
+            disk.outputs.range((*cell, Class(0))..=(*cell, Class(u16::MAX))).next().is_none()
+        });
+        if let Some(unbound) = unbound {
+            self.fail(format!(
+                "job {id}: cell {cell} is to be sampled, and nobody's answer for {unbound} is kept yet"
+            ));
+        }
     }
 
     /// A cell is open again: only after a node was struck for a lie.

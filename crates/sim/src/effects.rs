@@ -116,6 +116,9 @@ impl World {
                 self.task(node, Task::Examine { job, ticket, outputs });
             }
             Effect::Sample { job, sample } => {
+                if let Some(disk) = self.hosts[node].disk.jobs.get(&job) {
+                    self.check.sampled(job, sample.cell, disk);
+                }
                 let takes = self.dice.millis(5, 100);
                 let sample = Box::new(sample);
                 self.at(takes, Event::Sampled { node, life, job, sample });
