@@ -6,7 +6,14 @@
 static int both[2];
 static char *all;
 
-static void writer(void) { SAME("written", write(both[1], all, SIZE), SIZE); }
+// A write that is stopped, by whatever, may return with what it has written so far: so it was before checkpoints.
+static void writer(void) {
+    for (long sent = 0; sent < SIZE;) {
+        long part = MUST(write(both[1], all + sent, SIZE - sent));
+        HOLDS(part > 0, "%ld", part);
+        sent += part;
+    }
+}
 
 int main(void) {
     all = malloc(SIZE);

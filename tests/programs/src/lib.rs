@@ -10,11 +10,13 @@
 //! - [`compile`]: all of them compiled, once for each state of their source.
 //! - [`run`]: one of them running in a fresh folder, through to its verdict. Whoever kills and restores it in between
 //!   tells its new process number by [`Run::replaced_by`].
+//! - [`batch`]: many of them, with something done to each.
 //!
 //! What the programs and the harness agreed on is at the top of `outlast_test.h`. A new program is a new file, nothing else.
 //!
 //! This crate knows nothing of checkpoints, and depends on no other crate of ours: any of them can test with it.
 
+pub mod batch;
 pub mod compile;
 pub mod list;
 pub mod run;

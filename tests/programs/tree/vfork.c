@@ -1,4 +1,5 @@
-// A parent that waits in vfork, while its child shares its memory. [tree]
+// A parent that waits in vfork, while its child shares its memory. [tree hard refused:vfork]
+// Such a parent can't be stopped by ptrace: its wait ends by its child, or by SIGKILL only.
 #include "outlast_test.h"
 
 static volatile int written;
