@@ -4,6 +4,8 @@
 //! something alike, in a package that is built with the whole product; this one also reads counters, and works without
 //! root, on loopback.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -207,18 +209,17 @@ impl Node<'_> {
         ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
     }
 
-    /// What all its threads ran so far, exactly.
+    /// What each of its threads ran so far, exactly.
     pub(super) fn ran(&self) -> Ran {
-        let mut ran = Ran { seconds: 0.0, switches: 0.0 };
         let tasks = format!("/proc/{}/task", self.daemon.id());
-        for task in fs::read_dir(tasks).into_iter().flatten().flatten() {
+        let each = fs::read_dir(tasks).into_iter().flatten().flatten().map(|task| {
             // Nanoseconds on a processor, nanoseconds waiting for one, how often it was given one.
             let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             let mut numbers = text.split_whitespace().map(|word| word.parse().unwrap_or(0.0));
-            ran.seconds += numbers.next().unwrap_or(0.0) / 1e9;
-            ran.switches += numbers.nth(1).unwrap_or(0.0);
-        }
-        ran
+            let seconds = numbers.next().unwrap_or(0.0) / 1e9;
+            (task.file_name(), (seconds, numbers.nth(1).unwrap_or(0.0)))
+        });
+        Ran(each.collect())
     }
 
     /// Ends it politely, and waits until it is gone.
@@ -234,11 +235,19 @@ impl Node<'_> {
     }
 }
 
-/// What a process has run.
-pub(super) struct Ran {
-    pub(super) seconds: f64,
-    /// Times that one of its threads was put on a processor.
-    pub(super) switches: f64,
+/// What the threads of a process have run: seconds, and how often they were put on a processor.
+pub(super) struct Ran(HashMap<OsString, (f64, f64)>);
+
+impl Ran {
+    /// What they have run since `before`. Of a thread that has ended meanwhile that isn't known; it had nothing to do, or it
+    /// would still be there.
+    pub(super) fn since(&self, before: &Self) -> (f64, f64) {
+        let old = |thread| before.0.get(thread).copied().unwrap_or_default();
+        self.0.iter().fold((0.0, 0.0), |(seconds, switches), (thread, now)| {
+            let then = old(thread);
+            (seconds + now.0 - then.0, switches + now.1 - then.1)
+        })
+    }
 }
 
 /// One request to the API of the daemon with this data directory. The client of the product would bring all of it into this tool.

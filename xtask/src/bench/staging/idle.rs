@@ -30,7 +30,7 @@ pub(super) fn main(lab: &Lab, options: &Options) -> anyhow::Result<()> {
         sleep(watched);
         let seconds = start.elapsed().as_secs_f64();
         for (number, (node, before)) in all.iter().zip(before).enumerate() {
-            let after = node.ran();
+            let (ran, switches) = node.ran().since(&before);
             let name = match (others, number) {
                 (0, _) => "alone, no slots".to_owned(),
                 (_, 0) => format!("with {others} others, no slots"),
@@ -44,8 +44,8 @@ pub(super) fn main(lab: &Lab, options: &Options) -> anyhow::Result<()> {
                 mib("smaps_rollup", "Pss:"),
                 mib("smaps_rollup", "Anonymous"),
                 mib("status", "VmHWM"),
-                100.0 * (after.seconds - before.seconds) / seconds,
-                (after.switches - before.switches) / seconds,
+                100.0 * ran / seconds,
+                switches / seconds,
             );
         }
     }
