@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use outlast_tests::{Node, World};
+use outlast_tests::{Node, SOON, World, until};
 
 /// A submitter that doesn't work, and two workers.
 fn three(world: &World) -> (Node<'_>, [Node<'_>; 2]) {
@@ -48,4 +48,37 @@ fn a_comparator_that_crashes_ends_the_job_with_advice_and_blames_nobody() {
     assert_eq!((job.summary.cells_accepted, job.wrong.len()), (0, 0), "{job:?}");
     assert!(job.workers.iter().all(|worker| worker.out.is_none()), "{:?}", job.workers);
     assert!(!world.job_folder().join("out").exists());
+}
+
+#[test]
+fn a_comparator_that_takes_its_time_holds_up_its_own_job_alone() {
+    let world = World::new();
+    let (a, _workers) = three(&world);
+    let open = world.path("open");
+    let text =
+        format!("touch '{0}.begun'; while ! [ -e '{0}' ]; do sleep 0.05; done", open.display());
+    script(&world, "slow.sh", &text);
+    let slow = "run --replication 2 --samples 0 --compare command:./slow.sh -o slow --param x=0..1 \
+                -- echo {x}";
+    let mut slow = a.start_outlast(&slow.split_whitespace().collect::<Vec<_>>());
+    until("it compares", || world.path("open.begun").exists().then_some(()));
+    let quick = "run --replication 2 --samples 0 -o quick --param x=0..3 -- echo {x}";
+    a.outlast(&quick.split_whitespace().collect::<Vec<_>>()).with_code(0);
+    assert!(!slow.has_ended(), "the gate is closed");
+    fs::write(&open, "").unwrap();
+    slow.ended(SOON).with_code(0);
+}
+
+#[test]
+fn with_layers_a_story_of_a_gridlet_that_is_not_there_says_how_many_there_are() {
+    let world = World::new();
+    let (a, _workers) = three(&world);
+    let sweep = "run --verify overlapped --replication 2 --samples 0 --gridlets 2 -o out --param x=0..7 \
+                 -- echo {x}";
+    a.outlast(&sweep.split_whitespace().collect::<Vec<_>>()).with_code(0);
+    let id = a.job().id;
+    // Two of the first layer, three of the second, which is shifted.
+    a.outlast(&["show", &id, "--why", "4"]).with_code(0);
+    let said = a.outlast(&["show", &id, "--why", "5"]);
+    assert!(said.stderr.contains("no gridlet 5, expected 0 to 4"), "{}", said.stderr);
 }

@@ -330,6 +330,11 @@ impl Coordinator {
         self.layout.gridlet(id)
     }
 
+    /// How many gridlets there are, of all layers.
+    pub fn gridlet_count(&self) -> u32 {
+        self.layout.len()
+    }
+
     fn cells_of(&self, id: GridletId) -> Vec<CellId> {
         self.spec.manager.grid().cells_in(&self.gridlet(id).cells).collect()
     }

@@ -237,9 +237,10 @@ impl Teller {
 
     /// Whether the node has had to do with these cells.
     fn knows(&self, node: &NodeId) -> bool {
-        self.scenes
-            .iter()
-            .any(|scene| matches!(scene, Scene::Granted { worker, .. } if worker == node))
+        self.scenes.iter().any(|scene| match scene {
+            Scene::Granted { worker, .. } | Scene::Quizzed { worker, .. } => worker == node,
+            _ => false,
+        })
     }
 
     /// Adds what followed. Verdicts of the same kind are one scene.

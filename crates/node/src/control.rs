@@ -299,11 +299,11 @@ impl Control for Node {
             let (files, gridlet) = (self.find(job)?, GridletId(gridlet));
             let asked = self.with_coordinator(files.id, move |coordinator, peer, _| {
                 let accepted = coordinator.gridlets(gridlet.0, 1).first().map(|row| row.accepted);
-                (Arc::clone(coordinator.spec()), peer.me(), accepted)
+                (Arc::clone(coordinator.spec()), peer.me(), accepted, coordinator.gridlet_count())
             });
-            let (spec, me, accepted) = asked.await?;
+            let (spec, me, accepted, count) = asked.await?;
             let Some(accepted) = accepted else {
-                let last = spec.manager.gridlets().len() - 1;
+                let last = count.saturating_sub(1);
                 let message = format!("the job has no gridlet {gridlet}, expected 0 to {last}");
                 return Err(ApiError::not_found(message));
             };

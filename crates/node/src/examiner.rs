@@ -1,7 +1,8 @@
 //! Looks at answers: has each the right form, and which of them say the same?
 //!
-//! One thread for all jobs: an answer's class depends on the classes that were there before, so two
-//! answers for one cell must not be looked at side by side. Agreement isn't transitive where there is a
+//! An answer's class depends on the classes that were there before, so two answers for one cell must not be looked at
+//! side by side: the answers of a job are taken one after the other. Jobs don't wait for each other: a few
+//! threads take [turns] with them, and a comparator that is slow holds up its own job alone. Agreement isn't transitive where there is a
 //! tolerance: an answer is compared with the first of each class, in the order of the classes, and belongs to the
 //! first of them that it agrees with ([`outlast_gridlet::compare`]). What a class says is kept in memory
 //! while its cell is open; after a restart it is read from the journal.
@@ -9,7 +10,6 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use outlast_gridlet::{CellOutput, ResultError, Sample};
 use outlast_job::{Examined, Input, SampleOutcome};
@@ -22,9 +22,17 @@ use crate::kernel::{Event, Kernel};
 use crate::store::Store;
 use crate::tools::Tools;
 
+mod turns;
+
+use turns::Turns;
+
 /// Classes of one cell; answers beyond are no result. As many different answers can't come before a cell is
 /// given up ([`outlast_verify::Policy::max_answers`] is a `u8`).
 const MAX_CLASSES: usize = 300;
+
+/// Jobs whose answers are looked at side by side. More than cores, mostly: the slow comparators are programs, for
+/// which a thread only waits; not many, as each may run one.
+const THREADS: usize = 8;
 
 /// What a sample gave here, next to what it was.
 type Truth = (Sample, CellOutput);
@@ -41,15 +49,68 @@ pub(crate) enum Task {
     Forget { job: JobId },
 }
 
+impl Task {
+    fn job(&self) -> JobId {
+        match self {
+            Self::Examine { job, .. }
+            | Self::Compare { job, .. }
+            | Self::Accepted { job, .. }
+            | Self::Forget { job } => *job,
+        }
+    }
+}
+
+/// What is known of a job's open cells.
+#[derive(Default)]
+struct Known {
+    classes: HashMap<CellId, Vec<CellOutput>>,
+    truths: HashMap<CellId, Truth>,
+}
+
+/// Where tasks are put; when it is dropped, the threads end with what they do.
+pub(crate) struct Tasks(Arc<Turns<JobId, Task, Known>>);
+
+impl Tasks {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Turns::new()))
+    }
+
+    pub(crate) fn put(&self, task: Task) {
+        self.0.put(task.job(), task);
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If there can't be one.
+    pub(crate) fn start(&self, examiner: &Examiner) -> std::io::Result<()> {
+        for number in 0..THREADS {
+            let (examiner, turns) = (examiner.clone(), Arc::clone(&self.0));
+            let thread = std::thread::Builder::new().name(format!("examiner {number}"));
+            thread.spawn(move || {
+                while let Some((job, task, known)) = turns.take() {
+                    turns.give_back(job, examiner.work(known, task));
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// See the module.
+#[derive(Clone)]
 pub(crate) struct Examiner {
-    jobs: Arc<Jobs>,
-    journal: SharedJournal,
-    store: Arc<Store>,
-    tools: Arc<Tools>,
-    kernel: Kernel,
-    classes: HashMap<(JobId, CellId), Vec<CellOutput>>,
-    truths: HashMap<(JobId, CellId), Truth>,
+    pub(crate) jobs: Arc<Jobs>,
+    pub(crate) journal: SharedJournal,
+    pub(crate) store: Arc<Store>,
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) kernel: Kernel,
 }
 
 /// Where the truth of a cell is kept across a restart.
@@ -58,49 +119,34 @@ pub(crate) fn truth_key(job: JobId, cell: CellId) -> String {
 }
 
 impl Examiner {
-    pub(crate) fn new(
-        jobs: Arc<Jobs>,
-        journal: SharedJournal,
-        store: Arc<Store>,
-        tools: Arc<Tools>,
-        kernel: Kernel,
-    ) -> Self {
-        Self {
-            jobs,
-            journal,
-            store,
-            tools,
-            kernel,
-            classes: HashMap::new(),
-            truths: HashMap::new(),
-        }
-    }
-
-    /// Works until the other end of the channel is gone.
-    pub(crate) fn run(mut self, tasks: &Receiver<Task>) {
-        while let Ok(task) = tasks.recv() {
-            match task {
-                Task::Examine { job, ticket, outputs } => {
-                    let results = outputs.into_iter().map(|o| self.examine(job, o)).collect();
-                    self.kernel.tell(Event::Input(Input::Examined { job, ticket, results }));
-                }
-                Task::Compare { job, sample, truth } => {
-                    let cell = sample.cell;
-                    let outcome = truth
-                        .and_then(|truth| self.compare(job, *sample, truth))
-                        .unwrap_or_else(SampleOutcome::Unavailable);
-                    self.kernel.tell(Event::Input(Input::Sampled { job, cell, outcome }));
-                }
-                Task::Accepted { job, cell } => {
-                    self.classes.remove(&(job, cell));
-                    self.truths.remove(&(job, cell));
-                }
-                Task::Forget { job } => {
-                    self.classes.retain(|(of, _), _| *of != job);
-                    self.truths.retain(|(of, _), _| *of != job);
-                }
+    /// Does a task of a job, and hands back what is known of the job then, unless it is over.
+    fn work(&self, mut known: Known, task: Task) -> Option<Known> {
+        let job = task.job();
+        match task {
+            Task::Examine { job, ticket, outputs } => {
+                let outputs = outputs.into_iter();
+                let results = outputs.map(|output| self.examine(&mut known, job, output)).collect();
+                self.kernel.tell(Event::Input(Input::Examined { job, ticket, results }));
             }
+            Task::Compare { job, sample, truth } => {
+                let cell = sample.cell;
+                let compared = AssertUnwindSafe(|| {
+                    truth.and_then(|truth| self.compare(&mut known, job, *sample, truth))
+                });
+                let outcome = catch_unwind(compared).unwrap_or_else(|_| {
+                    error!(%job, %cell, "comparing a sample panicked");
+                    Err("it can't be decoded".to_owned())
+                });
+                let outcome = outcome.unwrap_or_else(SampleOutcome::Unavailable);
+                self.kernel.tell(Event::Input(Input::Sampled { job, cell, outcome }));
+            }
+            Task::Accepted { cell, .. } => {
+                known.classes.remove(&cell);
+                known.truths.remove(&cell);
+            }
+            Task::Forget { .. } => return None,
         }
+        self.jobs.get(job).is_some_and(|job| !job.is_over()).then_some(known)
     }
 
     fn results(&self, job: JobId) -> Option<JournalResults> {
@@ -109,12 +155,12 @@ impl Examiner {
         Some(JournalResults { job, journal, store, tools: self.tools.clone() })
     }
 
-    fn examine(&mut self, job: JobId, output: CellOutput) -> (CellOutput, Examined) {
+    fn examine(&self, known: &mut Known, job: JobId, output: CellOutput) -> (CellOutput, Examined) {
         let Some(results) = self.results(job) else {
             return (output, Examined::Unreadable("the job is over".to_owned()));
         };
         // Decoders meet bytes that somebody may have made to break them.
-        let examined = catch_unwind(AssertUnwindSafe(|| self.classify(&results, &output)))
+        let examined = catch_unwind(AssertUnwindSafe(|| self.classify(known, &results, &output)))
             .unwrap_or_else(|_| {
                 error!(%job, cell = %output.cell, "checking an answer panicked");
                 Ok(Examined::Invalid("it can't be decoded".to_owned()))
@@ -133,72 +179,79 @@ impl Examiner {
     }
 
     fn classify(
-        &mut self,
+        &self,
+        known: &mut Known,
         results: &JournalResults,
         output: &CellOutput,
     ) -> Result<Examined, ResultError> {
-        let (job, cell, manager) = (results.job.id, output.cell, &results.job.manager);
+        let (cell, manager) = (output.cell, &results.job.manager);
         manager.check(output, results)?;
-        self.load(results, cell)?;
-        let refuted = match self.truths.get(&(job, cell)) {
+        self.load(known, results, cell)?;
+        let refuted = match known.truths.get(&cell) {
             Some((sample, truth)) => !manager.matches_sample(sample, truth, output, results)?,
             None => false,
         };
-        let known = self.classes.entry((job, cell)).or_default();
-        for (class, other) in (0u16..).zip(known.iter()) {
+        let classes = known.classes.entry(cell).or_default();
+        for (class, other) in (0u16..).zip(classes.iter()) {
             if manager.agree(other, output, results)? {
                 return Ok(Examined::Class { class: Class(class), new: false, refuted });
             }
         }
-        if known.len() >= MAX_CLASSES {
+        if classes.len() >= MAX_CLASSES {
             return Err(ResultError::Invalid("one of too many different answers".to_owned()));
         }
         manager.admit(output, results)?;
-        known.push(output.clone());
-        let class = Class((known.len() - 1) as u16);
+        classes.push(output.clone());
+        let class = Class((classes.len() - 1) as u16);
         if results.job.accepted(cell).is_some() {
             // Nothing more will be compared with it; the memory is for open cells.
-            self.classes.remove(&(job, cell));
+            known.classes.remove(&cell);
         }
         Ok(Examined::Class { class, new: true, refuted })
     }
 
     /// Reads what the journal has of a cell, the first time that it is looked at in this life.
-    fn load(&mut self, results: &JournalResults, cell: CellId) -> Result<(), ResultError> {
+    fn load(
+        &self,
+        known: &mut Known,
+        results: &JournalResults,
+        cell: CellId,
+    ) -> Result<(), ResultError> {
         let job = results.job.id;
-        if self.classes.contains_key(&(job, cell)) {
+        if known.classes.contains_key(&cell) {
             return Ok(());
         }
         if !results.job.recovered && results.job.accepted(cell).is_none() {
-            self.classes.insert((job, cell), Vec::new());
+            known.classes.insert(cell, Vec::new());
             return Ok(());
         }
-        let mut known = Vec::new();
-        while let Some(output) = read_output(&self.journal, job, cell, known.len() as u16)? {
-            known.push(output);
+        let mut classes = Vec::new();
+        while let Some(output) = read_output(&self.journal, job, cell, classes.len() as u16)? {
+            classes.push(output);
         }
-        self.classes.insert((job, cell), known);
+        known.classes.insert(cell, classes);
         let bytes = {
             let journal = self.journal.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             journal.meta(&truth_key(job, cell)).map_err(std::io::Error::other)?
         };
         if let Some(truth) = bytes.and_then(|bytes| wire::decode(&bytes, usize::MAX).ok()) {
-            self.truths.insert((job, cell), truth);
+            known.truths.insert(cell, truth);
         }
         Ok(())
     }
 
     fn compare(
-        &mut self,
+        &self,
+        known: &mut Known,
         job: JobId,
         sample: Sample,
         truth: CellOutput,
     ) -> Result<SampleOutcome, String> {
         let results = self.results(job).ok_or("the job is over")?;
         let cell = sample.cell;
-        self.load(&results, cell).map_err(|error| error.to_string())?;
+        self.load(known, &results, cell).map_err(|error| error.to_string())?;
         let (mut right, mut wrong) = (Vec::new(), Vec::new());
-        for (class, answer) in (0u16..).zip(&self.classes[&(job, cell)]) {
+        for (class, answer) in (0u16..).zip(&known.classes[&cell]) {
             let agrees = results
                 .job
                 .manager
@@ -211,7 +264,7 @@ impl Examiner {
             Ok(bytes) => self.kernel.tell(Event::Meta(truth_key(job, cell), Some(bytes))),
             Err(error) => warn!(%job, %cell, "keeping a sample: {error}"),
         }
-        self.truths.insert((job, cell), truth);
+        known.truths.insert(cell, truth);
         Ok(SampleOutcome::Compared { right, wrong })
     }
 }

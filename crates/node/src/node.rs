@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -20,7 +20,7 @@ use outlast_types::{Ad, NodeId, Time, limits, wire};
 
 use crate::apps::Catalogue;
 use crate::config::Config;
-use crate::examiner::Examiner;
+use crate::examiner::{Examiner, Tasks};
 use crate::executor::{Executor, LocalExecutor};
 use crate::jobs::{JobFiles, Jobs, Logs};
 use crate::journal::Journal;
@@ -174,7 +174,6 @@ impl Node {
         };
         let clock = Clock::new();
         let now = clock.now();
-        let (tasks_in, tasks) = std_mpsc::channel();
         let shared = Arc::new(Shared {
             me,
             clock,
@@ -191,7 +190,7 @@ impl Node {
             jobs: Arc::new(Jobs::default()),
             logs: Logs::default(),
             watchers: Watchers::default(),
-            examiner: Mutex::new(tasks_in),
+            examiner: Tasks::new(),
             staging: Staging::new(config.stage),
             wanted: Mutex::default(),
             samples: tokio::sync::Semaphore::new(PARALLEL_SAMPLES),
@@ -236,17 +235,14 @@ impl Node {
         kernel.begin_trust(now, &mut effects);
         let contacts = contacts(config, &shared, &mut effects)?;
         kernel.peer.handle(now, Input::Join(contacts), &mut effects);
-        let examiner = Examiner::new(
-            Arc::clone(&shared.jobs),
-            Arc::clone(&shared.journal),
+        let examiner = Examiner {
+            jobs: Arc::clone(&shared.jobs),
+            journal: Arc::clone(&shared.journal),
             store,
             tools,
-            shared.kernel.clone(),
-        );
-        std::thread::Builder::new()
-            .name("examiner".to_owned())
-            .spawn(move || examiner.run(&tasks))
-            .context("starting the examiner")?;
+            kernel: shared.kernel.clone(),
+        };
+        shared.examiner.start(&examiner).context("starting the examiner")?;
         let (done_in, done) = watch::channel(false);
         let runtime = tokio::runtime::Handle::current();
         std::thread::Builder::new()

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -15,7 +15,7 @@ use outlast_job::wire::ManifestRef;
 use outlast_job::{Input, JobKey, RunEvent, RunFailure, RunId};
 use outlast_types::{Attempt, CellId, Hash, JobId, NodeId, wire};
 
-use crate::examiner::{Task, truth_key};
+use crate::examiner::{Task, Tasks, truth_key};
 use crate::executor::{self, Executor, Run, RunEvent as LocalEvent, RunOutcome};
 use crate::jobs::{JobFiles, Jobs, JournalResults, Logs, SharedJournal};
 use crate::journal::Batch;
@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) jobs: Arc<Jobs>,
     pub(crate) logs: Logs,
     pub(crate) watchers: Watchers,
-    pub(crate) examiner: Mutex<mpsc::Sender<Task>>,
+    pub(crate) examiner: Tasks,
     pub(crate) staging: Staging,
     /// Jobs that something here works for; the inputs of others are removed, also if they come later.
     pub(crate) wanted: Mutex<BTreeSet<JobKey>>,
@@ -156,8 +156,7 @@ impl Shared {
     }
 
     pub(crate) fn examine(&self, task: Task) {
-        // The examiner ends only with the node.
-        let _ = lock(&self.examiner).send(task);
+        self.examiner.put(task);
     }
 
     fn tell_soon(&self, input: Input) {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Agreement, CompareError, plain_files};
 use crate::{Blobs, CellOutput, Content, Ran, Tool};
 
-/// Seconds that a comparison may take unless the user says otherwise. Others wait for it.
+/// Seconds that a comparison may take unless the user says otherwise. The other answers of its job wait for it.
 const TIMEOUT_S: u32 = 60;
 
 /// Seconds that it may take at most.

@@ -79,3 +79,20 @@ fn a_story_says_who_answered_what_and_why_it_was_accepted() {
 fn there_is_no_story_of_a_gridlet_that_the_job_does_not_have() {
     assert_eq!(story(job(), ME, told(), GridletId(1)), None);
 }
+
+#[test]
+fn who_had_only_a_quiz_is_named_when_it_is_struck() {
+    let mut journal = told();
+    let cells = vec![CellId(0), CellId(1)];
+    journal.push(Record::Quizzed {
+        attempt: Attempt(9),
+        gridlet: GridletId(0),
+        worker: node(5),
+        cells: cells.clone(),
+    });
+    journal.extend([Record::Struck(node(5)), Record::Struck(node(6))]);
+    let story = story(job(), ME, journal, GridletId(0)).unwrap();
+    let last = &story.scenes[story.scenes.len() - 2..];
+    let quizzed = Scene::Quizzed { worker: node(5), cells };
+    assert_eq!(last, [quizzed, Scene::Struck { worker: node(5) }], "6 never saw it");
+}
