@@ -46,6 +46,9 @@ packages=(
     python3-venv    # benchmarks install HyperQueue into one
     iproute2        # end-to-end tests cut networks
     nftables        # end-to-end tests put nodes behind NAT
+    openssl         # checkpoints are tested with real programs in the middle of their work: with this,
+    nodejs          # with this,
+    openjdk-17-jdk-headless # and with this
 )
 
 install_packages() {

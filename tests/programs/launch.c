@@ -1,4 +1,4 @@
-// launch PROGRAM: runs a test program as the protocol says: in its own session, with /dev/null as standard input, files for
+// launch PROGRAM WORD …: runs a test program as the protocol says: in its own session, with /dev/null as standard input, files for
 // the output, nothing else open, and all signals as they are at first. The folder and the environment are the caller's.
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -16,7 +16,7 @@ static void put(int at, const char *path, int flags) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2 || setsid() < 0) return 2;
+    if (argc < 2 || setsid() < 0) return 2;
     umask(022);
     put(0, "/dev/null", O_RDONLY);
     put(1, "stdout", O_WRONLY | O_CREAT | O_APPEND);
@@ -30,8 +30,10 @@ int main(int argc, char **argv) {
     getrlimit(RLIMIT_CORE, &none_dumped);
     none_dumped.rlim_cur = 0;
     setrlimit(RLIMIT_CORE, &none_dumped);
-    const char *slash = strrchr(argv[1], '/');
-    execl(argv[1], slash ? slash + 1 : argv[1], (char *)NULL);
-    perror(argv[1]);
+    // A path, or the name of a program in PATH; its own name is without the path.
+    const char *program = argv[1], *slash = strrchr(program, '/');
+    if (slash) argv[1] += slash + 1 - program;
+    execvp(program, argv + 1);
+    perror(program);
     return 2;
 }

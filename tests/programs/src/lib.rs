@@ -11,6 +11,7 @@
 //! - [`run`]: one of them running in a fresh folder, through to its verdict. Whoever kills and restores it in between
 //!   tells its new process number by [`Run::replaced_by`].
 //! - [`batch`]: many of them, with something done to each.
+//! - [`real`]: real programs in the middle of their work.
 //!
 //! What the programs and the harness agreed on is at the top of `outlast_test.h`. A new program is a new file, nothing else.
 //!
@@ -19,6 +20,7 @@
 pub mod batch;
 pub mod compile;
 pub mod list;
+pub mod real;
 pub mod run;
 
 pub use list::{Program, all, named};

@@ -25,6 +25,9 @@ use crate::list::Program;
 /// For what takes a moment, on a machine that is busy with other tests.
 const SOON: Duration = Duration::from_secs(60);
 
+/// Where programs find others: not in the places of whoever runs the tests.
+pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
@@ -66,6 +69,15 @@ impl Run {
     /// If it can't be compiled or started.
     pub fn start(program: &Program) -> Self {
         let path = compile::compile(program).unwrap_or_else(|error| panic!("{error}"));
+        let path = path.to_str().expect("folders of tests have usual names");
+        Self::prepared(&program.name, &[path], |_| {})
+    }
+
+    /// Starts a command in the same way, in a folder that `prepare` fills.
+    ///
+    /// # Panics
+    /// If it can't be started.
+    pub fn prepared(name: &str, words: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let launcher = compile::launcher().unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::Builder::new()
             .prefix("outlast-program-")
@@ -74,17 +86,20 @@ impl Run {
         // Some programs go on as another user.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))
             .expect("the folder is ours");
+        prepare(folder.path());
         let child = Command::new(launcher)
-            .arg(path)
+            .args(words)
             .current_dir(folder.path())
             .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("OUTLAST_TEST", &program.name)
+            .env("PATH", PATH)
+            .env("TMPDIR", folder.path())
+            .env("HOME", folder.path())
+            .env("OUTLAST_TEST", name)
             .stdin(Stdio::null())
             .spawn()
-            .unwrap_or_else(|error| panic!("starting {}: {error}", program.name));
+            .unwrap_or_else(|error| panic!("starting {name}: {error}"));
         let pid = i32::try_from(child.id()).expect("process numbers are small");
-        Self { name: program.name.clone(), pid, child: Some(child), folder }
+        Self { name: name.to_owned(), pid, child: Some(child), folder }
     }
 
     /// The number of the root of its process tree, as seen from here.
@@ -143,20 +158,55 @@ impl Run {
         fs::write(self.folder().join("go"), "").expect("the folder is ours");
     }
 
-    /// Waits for its end, and that of all its processes.
-    pub fn verdict(&mut self) -> Verdict {
+    /// Waits for a condition on the way.
+    ///
+    /// # Errors
+    /// That it has ended before that, or takes too long.
+    pub fn until(
+        &mut self,
+        what: &str,
+        within: Duration,
+        condition: impl Fn(&Self) -> bool,
+    ) -> Result<(), Verdict> {
         let start = Instant::now();
-        let status = loop {
-            let status = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if status.is_some() || (self.child.is_none() && self.is_gone()) {
-                break status;
+        while !condition(self) {
+            if self.is_gone() {
+                return Err(self.failed(&format!("expected that {what}, found that it has ended")));
             }
-            if start.elapsed() > SOON {
-                return self.failed(&format!("no end within {} s", SOON.as_secs()));
+            if start.elapsed() > within {
+                return Err(self.failed(&format!("not within {} s: {what}", within.as_secs())));
             }
             std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Waits for the end of its root process; with its status, if that is a child of this one.
+    ///
+    /// # Errors
+    /// That it takes too long.
+    pub fn ended(&mut self, within: Duration) -> Result<Option<ExitStatus>, Verdict> {
+        let start = Instant::now();
+        loop {
+            let status = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            if status.is_some() || (self.child.is_none() && self.is_gone()) {
+                return Ok(status);
+            }
+            if start.elapsed() > within {
+                return Err(self.failed(&format!("no end within {} s", within.as_secs())));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Waits for its end, and that of all its processes.
+    pub fn verdict(&mut self) -> Verdict {
+        let status = match self.ended(SOON) {
+            Ok(status) => status,
+            Err(verdict) => return verdict,
         };
         let verdict = self.written(status);
+        let start = Instant::now();
         while verdict == Verdict::Passed && !self.processes().is_empty() {
             if start.elapsed() > SOON {
                 let left = self.processes();
