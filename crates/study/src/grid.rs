@@ -59,6 +59,10 @@ impl Engine for Grid {
         let groups: Vec<Vec<CellId>> = (0..layout.gridlets()).map(group).collect();
         self.verifier = Verifier::new(self.policy, &groups, submitter(), seed);
         self.job += 1;
+        // As the coordinator does: what a relaxed plan has done once has nothing to agree with.
+        for point in (0..layout.points()).filter(|&point| layout.covers(point) < layout.layers()) {
+            self.verifier.single(CellId(point));
+        }
         let whole = (0..layout.points()).all(|point| layout.atoms(point) <= self.sample_atoms);
         if let Some(ledger) = &mut self.ledger {
             if whole {

@@ -264,3 +264,24 @@ fn several_submitters_make_one_run_of_the_same_kind() {
     let scenario = Scenario { participants: 800, colluders: 240, submitters: 4, ..voting };
     agree("submitters", &[(simulate(&scenario, 40), theory::majority_of(3, 200, 60))]);
 }
+
+#[test]
+fn a_relaxed_plan_does_only_its_part_again() {
+    let policy = Policy {
+        partitioning: Partitioning::Relaxed { percent: 50 },
+        ..Policy::with_quorum(2)
+    };
+    let scenario = Scenario { colluders: 0, work: vec![4000], ..voting(policy) };
+    let copies = simulate(&scenario, 20).copies;
+    assert!((1.45..1.55).contains(&copies.mean), "{copies:?}");
+    // What is done once is accepted on one word.
+    let scenario = Scenario { colluders: 60, ..scenario };
+    let wrong = simulate(&scenario, 40).accepted_wrong;
+    let expected = 0.5 * 0.3 + 0.5 * theory_of_two(0.3);
+    assert!((wrong.mean - expected).abs() < 0.05, "{wrong:?}, expected about {expected}");
+}
+
+/// Two answers first to agree, of a share `f` that agrees on a lie (m-first, m = 2).
+fn theory_of_two(f: f64) -> f64 {
+    f * f * (1.0 + 2.0 * (1.0 - f))
+}
