@@ -35,13 +35,15 @@ pub struct CommandLine {
 }
 
 /// The submitter's files, read while a command is taken apart. Paths are as the command names
-/// them: relative to its folder, or absolute.
+/// them: relative to its folder, or absolute. Unless something else is said there are no files at all.
 pub trait SourceFiles {
     /// The whole file.
     ///
     /// # Errors
     /// Whatever the file system says.
-    fn read(&self, path: &str) -> std::io::Result<Vec<u8>>;
+    fn read(&self, _path: &str) -> std::io::Result<Vec<u8>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
 
     /// Bytes of a file.
     ///
@@ -52,13 +54,17 @@ pub trait SourceFiles {
     }
 
     /// Whether there is a regular file.
-    fn is_file(&self, path: &str) -> bool;
+    fn is_file(&self, _path: &str) -> bool {
+        false
+    }
 
     /// All regular files below a folder, as `path/…`, sorted; `None` if it is no folder.
     ///
     /// # Errors
     /// Whatever the file system says.
-    fn list(&self, path: &str) -> std::io::Result<Option<Vec<String>>>;
+    fn list(&self, _path: &str) -> std::io::Result<Option<Vec<String>>> {
+        Ok(None)
+    }
 
     /// As [`SourceFiles::list`], with what can be staged besides: symbolic links, whatever they lead to, and
     /// empty folders, with a slash at the end.

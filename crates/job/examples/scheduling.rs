@@ -12,7 +12,6 @@
 #![allow(clippy::print_stdout)]
 
 use std::collections::{BTreeSet, VecDeque};
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,18 +29,6 @@ const SLOTS: u32 = 4;
 struct NoFiles;
 
 impl SourceFiles for NoFiles {
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        Err(io::Error::new(io::ErrorKind::NotFound, path.to_owned()))
-    }
-
-    fn is_file(&self, _: &str) -> bool {
-        false
-    }
-
-    fn list(&self, _: &str) -> io::Result<Option<Vec<String>>> {
-        Ok(None)
-    }
-
     fn has_program(&self, _: &str) -> bool {
         true
     }

@@ -267,10 +267,8 @@ fn several_submitters_make_one_run_of_the_same_kind() {
 
 #[test]
 fn a_relaxed_plan_does_only_its_part_again() {
-    let policy = Policy {
-        partitioning: Partitioning::Relaxed { percent: 50 },
-        ..Policy::with_quorum(2)
-    };
+    let policy =
+        Policy { partitioning: Partitioning::Relaxed { percent: 50 }, ..Policy::with_quorum(2) };
     let scenario = Scenario { colluders: 0, work: vec![4000], ..voting(policy) };
     let copies = simulate(&scenario, 20).copies;
     assert!((1.45..1.55).contains(&copies.mean), "{copies:?}");

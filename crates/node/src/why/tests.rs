@@ -5,15 +5,6 @@ use super::*;
 struct NoFiles;
 
 impl SourceFiles for NoFiles {
-    fn read(&self, _: &str) -> std::io::Result<Vec<u8>> {
-        Err(std::io::ErrorKind::NotFound.into())
-    }
-    fn is_file(&self, _: &str) -> bool {
-        false
-    }
-    fn list(&self, _: &str) -> std::io::Result<Option<Vec<String>>> {
-        Ok(None)
-    }
     fn has_program(&self, _: &str) -> bool {
         true
     }
