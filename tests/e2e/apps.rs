@@ -120,3 +120,38 @@ fn a_program_of_ones_own_brings_its_application_and_is_outlast_otherwise() {
     assert_eq!((jobs[0].app.as_str(), jobs[0].state), ("wordcount", JobState::Done));
     until("the node is gone", || (!world.path("data/control.sock").exists()).then_some(()));
 }
+
+#[test]
+fn a_manifest_says_how_its_jobs_are_treated_unless_somebody_says_otherwise() {
+    const SERVICE: &str =
+        "\n[[service]]\nclass = \"verification\"\nreplication = 3\nquizzes = 0.25\n";
+    let world = World::new();
+    let a = Node::new(&world, "a", 0).up();
+    let nodes: Vec<_> = ["b", "c", "d"].map(|name| Node::new(&world, name, 2).join(&a).up()).into();
+    a.knows(1 + nodes.len());
+    install(&a, "count.toml", &format!("{COUNT}{SERVICE}"));
+    let treated = |options: &[&str]| {
+        a.outlast(&[&["run"], options, &["--", "count", "3"]].concat()).with_code(0);
+        let job = a.show();
+        let setting = |name: &str| {
+            let settings = &job.services[0].settings;
+            let found = settings.iter().find(|setting| setting.name == name);
+            found.map(|setting| (setting.value.clone(), setting.from.clone()))
+        };
+        (setting("replication"), setting("quizzes").unwrap().0)
+    };
+    let (replication, quizzes) = treated(&[]);
+    let (value, from) = replication.unwrap();
+    assert!(value == "3" && from.ends_with("count.toml:26:15"), "{value} ({from})");
+    assert_eq!(quizzes, "0.25");
+    let said = |value: &str, from: &str| Some((value.to_owned(), from.to_owned()));
+    assert_eq!(treated(&["--replication", "2"]), (said("2", "--replication"), "0.25".to_owned()));
+    // What contradicts the manifest stands alone.
+    let (replication, quizzes) = treated(&["--max-error", "0.1"]);
+    assert_eq!((replication, quizzes.as_str()), (None, "0"));
+    // What is wrong whatever a job says is found where manifests are checked.
+    world.write("wrong.toml", &format!("{COUNT}{}", SERVICE.replace("quizzes", "quises")));
+    let said = world.outlast(&world.path("data"), &["app", "check", "wrong.toml"]).with_code(1);
+    assert!(said.stderr.contains("wrong.toml:27:1"), "{}", said.stderr);
+    assert!(said.stderr.contains("no argument `quises`"), "{}", said.stderr);
+}

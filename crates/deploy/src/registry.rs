@@ -153,6 +153,24 @@ impl Registry {
         if wrong.is_empty() { Ok(blocks) } else { Err(wrong) }
     }
 
+    /// What is said, and the arguments of `defaults` that it doesn't name.
+    pub fn fill(&self, said: Vec<Block>, defaults: Vec<Block>) -> Vec<Block> {
+        let mut blocks = said;
+        for block in defaults {
+            let Some(other) = blocks.iter_mut().find(|other| other.class == block.class) else {
+                blocks.push(block);
+                continue;
+            };
+            for given in block.args {
+                let same = |said: &Given| canonical(&said.name) == canonical(&given.name);
+                if !other.args.iter().any(same) {
+                    other.args.push(given);
+                }
+            }
+        }
+        blocks
+    }
+
     fn agree(&self, class: &str, a: &Given, b: &Given) -> bool {
         let argument = self.get(class).and_then(|description| find(description, &a.name));
         argument.is_some_and(|argument| {

@@ -273,7 +273,11 @@ pub fn read(path: &Path) -> Result<Manifest, Broken> {
         .map_err(|error| unreadable(error.to_string()))?;
     let text = String::from_utf8(bytes)
         .map_err(|error| unreadable(format!("expected a text in UTF-8: {error}")))?;
-    Manifest::parse(&file, &text)
+    let manifest = Manifest::parse(&file, &text)?;
+    match crate::services::problems(&file, &text) {
+        wrong if wrong.is_empty() => Ok(manifest),
+        diagnostics => Err(Broken { file, text, diagnostics }),
+    }
 }
 
 /// Where manifests are looked for.

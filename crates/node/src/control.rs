@@ -90,7 +90,9 @@ impl Node {
 
     /// Takes a command apart, stages its inputs, and hands the job to the kernel.
     async fn take_on(&self, spec: JobSpec) -> Result<JobId, ApiError> {
-        let services = crate::services::check(&self.services, &spec)?;
+        // Before anybody is asked; the application is chosen later.
+        crate::services::check(&self.services, &spec)?;
+        let services = self.services.clone();
         let grid = self
             .ask(|peer, _| {
                 if !peer.has_room() {

@@ -11,11 +11,13 @@ use outlast_api::types::{
 };
 use outlast_deploy::verification::DESCRIPTION;
 use outlast_deploy::{
-    Block, Error, Facts, Given, InForce, NodeSettings, Origin, Registry, Services, Value,
+    Block, Error, Facts, Given, InForce, NodeSettings, Origin, Registry, Services, Value, read,
 };
-use outlast_gridlet::ApplicationManager;
+use outlast_gridlet::apps::manifest::Diagnostic;
 use outlast_gridlet::compare::{self, Comparator};
+use outlast_gridlet::{Application, ApplicationManager};
 use outlast_types::NodeId;
+use toml::de::DeTable;
 
 /// What a node knows of the grid when a job is submitted.
 pub(crate) struct Grid {
@@ -95,11 +97,57 @@ fn in_short(spec: &JobSpec) -> Option<Block> {
     (!block.args.is_empty()).then_some(block)
 }
 
-/// The services that a request names, checked.
-pub(crate) fn check(registry: &Registry, spec: &JobSpec) -> Result<Services, ApiError> {
+fn said(registry: &Registry, spec: &JobSpec) -> Result<Vec<Block>, ApiError> {
     let blocks: Vec<Block> = spec.services.iter().map(of_api).collect();
     let blocks = registry.merge(blocks, in_short(spec).into_iter().collect());
-    blocks.and_then(|blocks| registry.check(&blocks)).map_err(|errors| refuse(&errors))
+    blocks.map_err(|errors| refuse(&errors))
+}
+
+/// The services that a request names, checked.
+pub(crate) fn check(registry: &Registry, spec: &JobSpec) -> Result<Services, ApiError> {
+    registry.check(&said(registry, spec)?).map_err(|errors| refuse(&errors))
+}
+
+/// The `[[service]]` tables of a manifest.
+fn of_manifest(file: &str, text: &str) -> Result<Vec<Block>, Vec<Error>> {
+    // What is no TOML at all is no manifest either, and was refused as such.
+    DeTable::parse(text).map_or(Ok(Vec::new()), |root| read(file, text, root.get_ref()))
+}
+
+/// What is wrong with the services of a manifest, as far as it can be told without a node: others than
+/// the built-in ones may be registered where it is used.
+pub(crate) fn problems(file: &str, text: &str) -> Vec<Diagnostic> {
+    let builtin = Registry::builtin();
+    let known = |block: &Block| builtin.get(&block.class).is_some();
+    let checked = of_manifest(file, text).and_then(|mut blocks| {
+        blocks.retain(known);
+        builtin.check(&blocks).map(drop)
+    });
+    let diagnostic = |error: Error| {
+        let span = error.origin.span.clone().unwrap_or(0..0);
+        Diagnostic::at(text, &span, error.problem.to_string(), error.help)
+    };
+    checked.err().unwrap_or_default().into_iter().map(diagnostic).collect()
+}
+
+/// What a request names, and what its application's manifest says besides; `None` if that says nothing, or
+/// contradicts the request: then nothing of it holds.
+///
+/// # Errors
+/// If the manifest's services are wrong by themselves.
+pub(crate) fn with_defaults(
+    registry: &Registry,
+    spec: &JobSpec,
+    application: &dyn Application,
+) -> Result<Option<Services>, ApiError> {
+    let Some(text) = application.text() else { return Ok(None) };
+    let defaults = of_manifest(&application.origin(), &text).map_err(|errors| refuse(&errors))?;
+    if defaults.is_empty() {
+        return Ok(None);
+    }
+    registry.check(&defaults).map_err(|errors| refuse(&errors))?;
+    let filled = registry.fill(said(registry, spec)?, defaults);
+    Ok(registry.check(&filled).ok())
 }
 
 /// What services make of a job that is known by now.

@@ -34,7 +34,7 @@ pub(crate) fn prepare(
     shared: &Arc<Shared>,
     catalogue: &Catalogue,
     spec: JobSpec,
-    services: &Services,
+    known: &outlast_deploy::Registry,
     grid: &Grid,
 ) -> Result<(JobFiles, outlast_job::JobSpec), ApiError> {
     let vo = spec.vo.as_deref().map(|vo| {
@@ -60,6 +60,12 @@ pub(crate) fn prepare(
     let application = application.map_err(refuse)?;
     let hint = SplitHint { slots: grid.slots, gridlets: spec.gridlets };
     let mut manager = application.open(&command, &files, hint).map_err(refuse)?;
+    // What the manifest says of its jobs holds where it fits this one.
+    let services = match crate::services::with_defaults(known, &spec, application)? {
+        Some(filled) if crate::services::apply(&filled, manager.as_ref(), grid).is_ok() => filled,
+        _ => crate::services::check(known, &spec)?,
+    };
+    let services = &services;
     let mut settings = crate::services::apply(services, manager.as_ref(), grid)?;
     if !settings.env.is_empty() {
         // Known only once the job was; recipes have to have them.

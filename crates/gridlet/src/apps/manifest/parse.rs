@@ -121,6 +121,8 @@ fn read(file: &str, text: &str, p: &mut Problems<'_>, root: &DeTable<'_>) -> Opt
     let sample = sample.map_or(SampleBy::Cell, |reader| sections::read_sample(p, reader));
     let preview = top.table(p, "preview", "[preview]");
     let preview = preview.and_then(|reader| sections::read_preview(p, reader));
+    // How its jobs are treated is for those who know services: they read it out of the text.
+    top.tables(p, "service");
     top.finish(p);
     let (app, split, gridlet, compare, merge) = (app??, split?, gridlet?, compare?, merge?);
     let atom = app.atom.map_or_else(|| split.default_atom().to_owned(), |atom| atom.text);
