@@ -8,6 +8,7 @@
 //! | `hard` | beyond the core: kept apart until it is carried; with `refused:WORD`, to be refused until then |
 //! | `slow` | takes more than some seconds |
 //! | `same-pids` | looks into /proc, so it has to be restored where that shows its own numbers |
+//! | `outside-session` | it isn't started in a session of its own, and can't have its session back |
 //! | `root` | its setup needs privileges; without them it skips itself |
 
 use std::fs;

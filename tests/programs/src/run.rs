@@ -70,7 +70,7 @@ impl Run {
     pub fn start(program: &Program) -> Self {
         let path = compile::compile(program).unwrap_or_else(|error| panic!("{error}"));
         let path = path.to_str().expect("folders of tests have usual names");
-        Self::prepared(&program.name, &[path], |_| {})
+        Self::launched(&program.name, &[path], |_| {}, program.has("outside-session"))
     }
 
     /// Starts a command in the same way, in a folder that `prepare` fills.
@@ -78,6 +78,15 @@ impl Run {
     /// # Panics
     /// If it can't be started.
     pub fn prepared(name: &str, words: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+        Self::launched(name, words, prepare, false)
+    }
+
+    fn launched(
+        name: &str,
+        words: &[&str],
+        prepare: impl FnOnce(&Path),
+        outside_session: bool,
+    ) -> Self {
         let launcher = compile::launcher().unwrap_or_else(|error| panic!("{error}"));
         let folder = tempfile::Builder::new()
             .prefix("outlast-program-")
@@ -87,10 +96,14 @@ impl Run {
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))
             .expect("the folder is ours");
         prepare(folder.path());
-        let child = Command::new(launcher)
+        let mut command = Command::new(launcher);
+        command.env_clear();
+        if outside_session {
+            command.env("OUTLAST_OUTSIDE_SESSION", "1");
+        }
+        let child = command
             .args(words)
             .current_dir(folder.path())
-            .env_clear()
             .env("PATH", PATH)
             .env("TMPDIR", folder.path())
             .env("HOME", folder.path())
