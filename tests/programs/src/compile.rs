@@ -24,7 +24,8 @@ const FLAGS: &[&str] =
 /// # Panics
 /// If files can't be read or written.
 pub fn compile(program: &Program) -> Result<PathBuf, String> {
-    compile_source(&program.source, &program.name.replace('/', "-"))
+    let more: &[&str] = if program.has("static") { &["-static", "-no-pie"] } else { &[] };
+    compile_source(&program.source, &program.name.replace('/', "-"), more)
 }
 
 /// The program that starts the others.
@@ -32,7 +33,7 @@ pub fn compile(program: &Program) -> Result<PathBuf, String> {
 /// # Errors
 /// What the compiler said.
 pub(crate) fn launcher() -> Result<PathBuf, String> {
-    compile_source(&list::folder().join("launch.c"), "launch")
+    compile_source(&list::folder().join("launch.c"), "launch", &[])
 }
 
 /// Compiles several programs on all cores.
@@ -57,12 +58,12 @@ pub fn compile_all(programs: &[Program]) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-fn compile_source(source: &Path, name: &str) -> Result<PathBuf, String> {
+fn compile_source(source: &Path, name: &str, more: &[&str]) -> Result<PathBuf, String> {
     let read = |path: &Path| {
         fs::read(path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
     };
     let mut hash = DefaultHasher::new();
-    (read(source), read(&list::folder().join("outlast_test.h")), FLAGS).hash(&mut hash);
+    (read(source), read(&list::folder().join("outlast_test.h")), FLAGS, more).hash(&mut hash);
     let folder = built();
     let path = folder.join(format!("{name}-{:016x}", hash.finish()));
     if path.is_file() {
@@ -75,6 +76,7 @@ fn compile_source(source: &Path, name: &str) -> Result<PathBuf, String> {
     let output = fresh.path().join("program");
     let said = Command::new("cc")
         .args(FLAGS)
+        .args(more)
         .arg("-I")
         .arg(list::folder())
         .arg("-o")

@@ -9,6 +9,7 @@
 //! | `slow` | takes more than some seconds |
 //! | `same-pids` | looks into /proc, so it has to be restored where that shows its own numbers |
 //! | `outside-session` | it isn't started in a session of its own, and can't have its session back |
+//! | `static` | it is linked statically, to a fixed address |
 //! | `root` | its setup needs privileges; without them it skips itself |
 
 use std::fs;

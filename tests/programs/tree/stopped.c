@@ -6,6 +6,7 @@ int main(void) {
     if (!kid) {
         raise(SIGSTOP);
         create_("continued");
+        UNTIL(exists("seen"));
         done();
     }
     int status;
@@ -20,6 +21,7 @@ int main(void) {
     MUST(kill(kid, SIGCONT));
     SAME("continued", waitpid(kid, &status, WCONTINUED), kid);
     HOLDS(WIFCONTINUED(status), "%#x", status);
+    create_("seen");
     ended_well(kid);
     HOLDS(exists("continued"), "it ended otherwise");
     pass();
