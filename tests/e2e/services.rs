@@ -3,8 +3,11 @@
 use std::fs;
 
 use outlast_api::types::{JobDetail, ServiceSetting};
+use outlast_tests::gate::Gate;
 use outlast_tests::process::{Process, Said};
-use outlast_tests::{Node, SOON, World, binaries};
+use outlast_tests::{Node, SOON, World, binaries, until};
+
+use crate::words;
 
 /// A sweep of eight runs, verified as it says.
 const SWEEP: &str = r#"[job]
@@ -101,6 +104,31 @@ fn what_the_job_or_the_grid_cant_do_is_refused_before_anything_runs() {
     refused(&missing, &["--compare", "no program `./none.sh`"]);
     refused(&["run", "--trusted", "zz", "--", "true"], &["--trusted", "`outlast nodes`"]);
     assert!(a.jobs().is_empty(), "what is refused leaves no job behind");
+}
+
+#[test]
+fn a_schedule_by_load_says_what_it_chose_while_the_job_runs() {
+    let world = World::new();
+    let gate = Gate::closed(&world);
+    let a = Node::new(&world, "a", 0).up();
+    let b = Node::new(&world, "b", 1).join(&a).up();
+    let _c = Node::new(&world, "c", 1).join(&a).up();
+    a.knows(3);
+    let sweep = gate.sweep(9);
+    let submit = [&["submit", "--schedule", "auto"][..], &words(&[], &sweep)].concat();
+    let id = a.outlast(&submit).with_code(0).stdout.trim().to_owned();
+    gate.runs_at(&b, 1);
+    let says = |what: &str| {
+        until(&format!("it says: {what}"), || {
+            a.outlast(&["show", &id]).with_code(0).stdout.contains(what).then_some(())
+        });
+    };
+    says("one after the other now, as the grid is busy");
+    (0..8).for_each(|run| gate.open_for(run));
+    says("all at once now, as the grid is idle");
+    gate.open();
+    a.outlast(&["wait", &id]).with_code(0);
+    says("all at once or one after the other");
 }
 
 #[test]
