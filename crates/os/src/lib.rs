@@ -6,18 +6,28 @@
 //! - [`inner`]: files inside a folder that somebody else's program has written.
 //! - [`lock`]: one daemon for one data directory.
 //! - [`host`]: what this machine has: cores, memory, space, load, addresses.
+//! - [`trace`], [`foreign`]: stop another process, look into it, change it.
 //! - [`survey`]: what this machine allows: limits, namespaces, control groups, who has a port.
 //!
 //! Linux only. Nothing here knows of jobs or networks.
 
 #![allow(unsafe_code)]
 
+pub mod files;
+pub mod foreign;
 pub mod host;
 pub mod inner;
 pub mod lock;
 pub mod orphans;
 pub mod process;
+pub mod processor;
+pub mod schedule;
+pub mod shared;
+pub mod spaces;
+pub mod stub;
 pub mod survey;
+pub mod trace;
+pub mod uffd;
 
 pub use lock::{FolderLock, LockError, lock_folder};
 pub use process::{Child, Ending, Group, Spawn, SpawnError, find_program, spawn};

@@ -1,4 +1,4 @@
-// A large write to a pipe, of which a part has been taken already: nothing is lost or doubled. [threads files]
+// A large write to a pipe, of which a part has been taken already: nothing is lost or doubled. [threads files hard]
 #include "outlast_test.h"
 
 #define SIZE (1 << 20)

@@ -1,4 +1,4 @@
-// The tile registers of AMX, once the process has permission to use them.
+// The tile registers of AMX, once the process has permission to use them. [hard]
 #include "outlast_test.h"
 #include <asm/prctl.h>
 #include <cpuid.h>

@@ -1,4 +1,4 @@
-// No reading of the time stamp counter, no cpuid: what the process chose to trap still traps.
+// No reading of the time stamp counter, no cpuid: what the process chose to trap still traps. [hard]
 #include "outlast_test.h"
 #include <asm/prctl.h>
 #include <cpuid.h>

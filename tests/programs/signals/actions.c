@@ -41,8 +41,9 @@ int main(void) {
         struct kernel_action set = {f & SA_SIGINFO ? (void *)handler_info : (void *)handler,
                                     f | 0x04000000, before[SIGUSR1].restorer, (uint64_t)n * 0x1001001001};
         if (n % 5 == 1) set = (struct kernel_action){SIG_IGN, f & ~(unsigned long)SA_SIGINFO, NULL, n};
-        // Default, and yet with flags: nobody would look for those.
-        if (n % 5 == 2) set = (struct kernel_action){SIG_DFL, SA_NODEFER | SA_RESTART, NULL, 0};
+        // Default, with the flags that mean something then.
+        if (n == SIGCHLD) set = (struct kernel_action){SIG_DFL, SA_NOCLDSTOP | SA_NOCLDWAIT, NULL, 0};
+        else if (n % 5 == 2) set = (struct kernel_action){SIG_DFL, 0, NULL, 0};
         MUST(action(n, &set, NULL));
         MUST(action(n, NULL, &before[n]));
     }

@@ -1,4 +1,4 @@
-// A periodic POSIX timer whose signal is pending: it is one still, and its overrun is counted. [time signals]
+// A periodic POSIX timer whose signal is pending: it is one still, and its overrun is counted. [time signals hard]
 #include "outlast_test.h"
 
 int main(void) {

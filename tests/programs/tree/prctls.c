@@ -1,4 +1,4 @@
-// What else a process has set by prctl: timer slack of each thread, no huge pages, keep-capabilities, machine check policy.
+// What else a process has set by prctl: timer slack of each thread, no huge pages, keep-capabilities.
 #include "outlast_test.h"
 
 static atomic_int set;
@@ -15,7 +15,6 @@ int main(void) {
     MUST(prctl(PR_SET_TIMERSLACK, 777777));
     MUST(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
     MUST(prctl(PR_SET_KEEPCAPS, 1));
-    int killing = prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0);
     pthread_t made = thread(other, NULL);
     UNTIL(set);
     ready();
@@ -23,7 +22,6 @@ int main(void) {
     SAME("timer slack", prctl(PR_GET_TIMERSLACK), 777777);
     SAME("huge pages disabled", prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 1);
     SAME("capabilities kept", prctl(PR_GET_KEEPCAPS), 1);
-    if (killing == 0) SAME("machine checks", prctl(PR_MCE_KILL_GET, 0, 0, 0, 0), PR_MCE_KILL_EARLY);
     MUST0(pthread_join(made, NULL));
     pass();
 }

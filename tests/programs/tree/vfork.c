@@ -1,4 +1,4 @@
-// A parent that waits in vfork, while its child shares its memory. [tree hard refused:vfork]
+// A parent that waits in vfork, while its child shares its memory. [tree refused:vfork]
 // Such a parent can't be stopped by ptrace: its wait ends by its child, or by SIGKILL only.
 #include "outlast_test.h"
 

@@ -39,6 +39,8 @@ const HOUSE: &[Room] = &[
         may_use: &["types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job"],
     },
     Room { name: "os", pure: false, may_use: &["types"] },
+    Room { name: "image", pure: false, may_use: &["types"] },
+    Room { name: "capsule", pure: false, may_use: &["types", "os", "image"] },
     Room { name: "api", pure: false, may_use: &["types"] },
     Room {
         name: "node",
@@ -51,7 +53,7 @@ const HOUSE: &[Room] = &[
     Room {
         name: "cli",
         pure: false,
-        may_use: &["types", "verify", "study", "deploy", "os", "api", "node"],
+        may_use: &["types", "verify", "study", "deploy", "os", "image", "capsule", "api", "node"],
     },
 ];
 

@@ -1,0 +1,307 @@
+//! A checkpoint: from a running tree to an image.
+//!
+//! ```text
+//!   look   what can be read without stopping anything; what can't be carried is refused here already
+//!   stop   every thread                                                      ┐
+//!   hold   registers written down, calls possible                            │ the target
+//!   collect  threads, signals, timers, descriptors, mappings; refuse         │ is frozen
+//!   copy   pages, by several threads                                         │
+//!   go     let go (or kill, after the image is on the disk)                  ┘
+//!   write  the description, sync, rename
+//! ```
+//!
+//! With [`After::Kill`] the tree is killed only when the image has its name: until then a failure
+//! lets it go on.
+
+mod files;
+mod memory;
+mod pages;
+mod process;
+mod restart;
+mod threads;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use outlast_image::{Clocks, Compression, Snapshot, Writer};
+
+use crate::error::{CheckpointError, Doing, Obstacle};
+use crate::freeze::Frozen;
+use crate::proc::{Proc, Stat, Status, parse_areas};
+use crate::rescue::Rescue;
+use crate::{FaultPoint, machine};
+
+pub(crate) use files::Streams;
+
+/// What becomes of the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum After {
+    /// It is killed once the image is safe.
+    #[default]
+    Kill,
+    /// It goes on.
+    LeaveRunning,
+}
+
+/// How a checkpoint is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckpointOptions {
+    /// What becomes of the target.
+    pub after: After,
+    /// How pages are stored.
+    pub compression: Compression,
+    /// How long a thread may take to stop.
+    pub patience: Duration,
+    /// Threads that copy memory; 0: one for each processor.
+    pub copiers: usize,
+    /// Where a test wants it to fail.
+    pub fail_after: Option<FaultPoint>,
+}
+
+impl Default for CheckpointOptions {
+    fn default() -> Self {
+        Self {
+            after: After::Kill,
+            compression: Compression::None,
+            patience: Duration::from_secs(2),
+            copiers: 0,
+            fail_after: None,
+        }
+    }
+}
+
+/// What a checkpoint took. Times in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointReport {
+    /// From the first thread's stop to the last one's going on (or end).
+    pub frozen_us: u64,
+    /// Everything.
+    pub total_us: u64,
+    /// Time of each phase, in order.
+    pub phases: Vec<(&'static str, u64)>,
+    /// Processes and threads.
+    pub processes: usize,
+    /// Threads of all of them.
+    pub threads: usize,
+    /// Memory that was looked at.
+    pub memory_bytes: u64,
+    /// Of that, stored: without zeros and repetitions.
+    pub stored_bytes: u64,
+    /// The image's length.
+    pub image_bytes: u64,
+}
+
+/// What is being put together.
+#[derive(Default)]
+pub(crate) struct Collected {
+    pub(crate) snapshot: Snapshot0,
+    pub(crate) obstacles: Vec<Obstacle>,
+}
+
+/// The parts of a snapshot while it grows.
+#[derive(Default)]
+pub(crate) struct Snapshot0 {
+    pub(crate) clocks: Clocks,
+    pub(crate) processes: Vec<outlast_image::Process>,
+    pub(crate) descriptions: Vec<outlast_image::Description>,
+    pub(crate) objects: Vec<outlast_image::Object>,
+    pub(crate) pipes: Vec<outlast_image::Pipe>,
+    pub(crate) files: Vec<outlast_image::FileId>,
+}
+
+impl Collected {
+    pub(crate) fn refuse(
+        &mut self,
+        pid: i32,
+        process: &[u8],
+        place: String,
+        why: impl Into<String>,
+    ) {
+        self.obstacles.push(Obstacle {
+            pid,
+            process: String::from_utf8_lossy(process).into_owned(),
+            place,
+            why: why.into(),
+        });
+    }
+}
+
+/// Measures phases.
+struct Phases {
+    last: Instant,
+    done: Vec<(&'static str, u64)>,
+}
+
+impl Phases {
+    fn end(&mut self, name: &'static str) {
+        let now = Instant::now();
+        self.done.push((name, micros(now - self.last)));
+        self.last = now;
+    }
+}
+
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Takes a checkpoint of process `root` and all its descendants, into the file `path`. `progress`
+/// is told how many bytes of memory were looked at so far, of how many.
+///
+/// # Errors
+/// [`CheckpointError`]; the target runs on, and a file of that name is as it was.
+pub fn checkpoint(
+    root: i32,
+    path: &Path,
+    options: &CheckpointOptions,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<CheckpointReport, CheckpointError> {
+    // A thread of its own: whatever it still traces at its end is let go by the kernel.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned());
+        let run = || take(root, path, options, progress);
+        let thread = thread.spawn_scoped(scope, run).doing("starting a thread", root)?;
+        thread.join().unwrap_or_else(|_| {
+            Err(std::io::Error::other("the checkpointing thread panicked"))
+                .doing("checkpointing", root)
+        })
+    })
+}
+
+fn take(
+    root: i32,
+    path: &Path,
+    options: &CheckpointOptions,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<CheckpointReport, CheckpointError> {
+    let begin = Instant::now();
+    let mut phases = Phases { last: begin, done: Vec::new() };
+    let fail = |point: FaultPoint| {
+        if options.fail_after == Some(point) {
+            Err(CheckpointError::OnPurpose(point))
+        } else {
+            Ok(())
+        }
+    };
+    let machine = machine::this();
+    let writer = Writer::create(path, options.compression)?;
+    let asleep = restart::look(root);
+    let rescue = Rescue::start().doing("starting the watchdog", root)?;
+    phases.end("prepare");
+    fail(FaultPoint::Prepared)?;
+
+    let mut frozen = Frozen::stop(root, rescue, options.patience)?;
+    phases.end("stop");
+    fail(FaultPoint::Stopped)?;
+    frozen.hold()?;
+    phases.end("hold");
+    fail(FaultPoint::Held)?;
+
+    let mut collected = Collected::default();
+    collected.snapshot.clocks = machine::clocks_of(root).doing("reading clocks", root)?;
+    let plan = process::collect(&mut frozen, &mut collected, &asleep)?;
+    if !collected.obstacles.is_empty() {
+        return Err(CheckpointError::Refused(collected.obstacles));
+    }
+    phases.end("collect");
+    fail(FaultPoint::Collected)?;
+    frozen.spread();
+    let memory_bytes = plan.bytes();
+    let copiers = match options.copiers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    pages::copy(plan, &mut collected.snapshot, writer.pages(), copiers, &|done| {
+        progress(done, memory_bytes);
+    })
+    .doing("copying the memory", root)?;
+    phases.end("copy");
+    fail(FaultPoint::Copied)?;
+
+    let threads = frozen.processes.iter().map(|process| process.threads.len()).sum();
+    let since = frozen.since;
+    let mut frozen = Some(frozen);
+    let mut frozen_us = 0;
+    if options.after == After::LeaveRunning
+        && let Some(frozen) = frozen.take()
+    {
+        frozen.thaw()?;
+        frozen_us = micros(since.elapsed());
+        phases.end("thaw");
+        fail(FaultPoint::Thawed)?;
+    }
+    let Snapshot0 { clocks, processes, descriptions, objects, pipes, files } = collected.snapshot;
+    let count = processes.len();
+    let snapshot = Snapshot { clocks, processes, descriptions, objects, pipes, files };
+    let finished = writer.finish(&snapshot, &machine)?;
+    phases.end("write");
+    if let Some(frozen) = frozen {
+        fail(FaultPoint::Written)?;
+        frozen.kill();
+        frozen_us = micros(since.elapsed());
+        phases.end("kill");
+    }
+    Ok(CheckpointReport {
+        frozen_us,
+        total_us: micros(begin.elapsed()),
+        phases: phases.done,
+        processes: count,
+        threads,
+        memory_bytes,
+        stored_bytes: finished.stored_pages * outlast_image::PAGE as u64,
+        image_bytes: finished.image_bytes,
+    })
+}
+
+/// Looks, without stopping anything, for what a checkpoint of the tree would be refused for. A running
+/// program changes: an empty answer is no promise.
+///
+/// # Errors
+/// The process isn't there, or may not be looked at.
+pub fn check(root: i32) -> Result<Vec<Obstacle>, CheckpointError> {
+    let mut collected = Collected::default();
+    let mut queue = vec![root];
+    let mut streams = Streams::default();
+    while let Some(pid) = queue.pop() {
+        let proc = Proc { pid };
+        let looked = look(proc, &mut collected, &mut streams);
+        match looked {
+            Ok(children) => queue.extend(children),
+            // A descendant may end at any time.
+            Err(CheckpointError::NoProcess(_) | CheckpointError::Ended(_)) if pid != root => {}
+            Err(error) => return Err(error),
+        }
+    }
+    streams.judge(&mut collected);
+    Ok(collected.obstacles)
+}
+
+fn look(
+    proc: Proc,
+    collected: &mut Collected,
+    streams: &mut Streams,
+) -> Result<Vec<i32>, CheckpointError> {
+    let pid = proc.pid;
+    let read = |name: &str| match proc.read(name) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+            Err(CheckpointError::NoProcess(pid))
+        }
+        other => other.doing("reading /proc", pid),
+    };
+    let stat = Stat::parse(&read("stat")?).doing("reading stat", pid)?;
+    let status = Status::parse(&read("status")?).doing("reading status", pid)?;
+    if stat.state == b'Z' {
+        return Ok(Vec::new());
+    }
+    process::judge_status(pid, &status, &stat, collected);
+    let areas = parse_areas(&read("smaps")?).doing("reading smaps", pid)?;
+    memory::judge(pid, &stat.comm, &areas, collected);
+    files::judge(proc, &stat.comm, collected, streams)?;
+    let mut children = Vec::new();
+    for tid in proc.numbers("task").doing("listing the threads", pid)? {
+        // A thread may end meanwhile, and its children are then another's.
+        let text = proc.read(&format!("task/{tid}/children")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    Ok(children)
+}

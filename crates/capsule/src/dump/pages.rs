@@ -1,0 +1,178 @@
+//! Copies memory into the image, by several threads, a block of pages at a time.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use outlast_image::{BLOCK_PAGES, PAGE, PageWriter, Placed, Run};
+use outlast_os::foreign::{self, MAX_PIECES, Span};
+
+use super::Snapshot0;
+use super::memory::{CopyPlan, Piece, Source};
+
+/// What one thread copies at once: spans of one piece, at most [`BLOCK_PAGES`] pages together.
+struct Portion {
+    piece: usize,
+    spans: Vec<Span>,
+}
+
+/// Copies everything that the plan names, and fills in where each page went. `progress` is told the bytes so far.
+pub(super) fn copy(
+    plan: CopyPlan,
+    snapshot: &mut Snapshot0,
+    store: &PageWriter,
+    copiers: usize,
+    progress: &(dyn Fn(u64) + Sync),
+) -> io::Result<()> {
+    let portions = portions(&plan.pieces);
+    let runs: Vec<Mutex<Vec<Run>>> = portions.iter().map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    let done = AtomicU64::new(0);
+    let work = || -> io::Result<()> {
+        let mut buffer = vec![0_u8; BLOCK_PAGES * PAGE];
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            let Some(portion) = portions.get(nth) else { return Ok(()) };
+            let piece = &plan.pieces[portion.piece];
+            let bytes: u64 = portion.spans.iter().map(|span| span.len()).sum();
+            let part = &mut buffer[..usize::try_from(bytes).expect("a block")];
+            read(&piece.source, &portion.spans, part)?;
+            let placed = store.place(part)?;
+            *runs[nth].lock().expect("no panic") = self::runs(piece, &portion.spans, &placed);
+            progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes);
+        }
+    };
+    // A thread costs more than copying a few blocks.
+    let threads = copiers.min(portions.len() / 4 + 1);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            all = all
+                .and(other.join().unwrap_or_else(|_| Err(io::Error::other("a copier panicked"))));
+        }
+        all
+    })?;
+    for (portion, runs) in portions.iter().zip(runs) {
+        let piece = &plan.pieces[portion.piece];
+        let to = match &piece.source {
+            Source::Process { .. } => {
+                let body = snapshot.processes[piece.index].body.as_mut();
+                &mut body.expect("only living processes have memory").memory.runs
+            }
+            Source::Object(_) => &mut snapshot.objects[piece.index].runs,
+        };
+        for run in runs.into_inner().expect("no panic") {
+            join(to, run);
+        }
+    }
+    Ok(())
+}
+
+fn portions(pieces: &[Piece]) -> Vec<Portion> {
+    let block = (BLOCK_PAGES * PAGE) as u64;
+    let mut portions = Vec::new();
+    for (piece, Piece { spans, .. }) in pieces.iter().enumerate() {
+        let mut now = Portion { piece, spans: Vec::new() };
+        let mut room = block;
+        for span in spans {
+            let mut start = span.start;
+            while start < span.end {
+                let end = span.end.min(start + room);
+                now.spans.push(Span { start, end });
+                room -= end - start;
+                start = end;
+                if room == 0 || now.spans.len() == MAX_PIECES {
+                    portions
+                        .push(std::mem::replace(&mut now, Portion { piece, spans: Vec::new() }));
+                    room = block;
+                }
+            }
+        }
+        if !now.spans.is_empty() {
+            portions.push(now);
+        }
+    }
+    portions
+}
+
+fn read(source: &Source, spans: &[Span], into: &mut [u8]) -> io::Result<()> {
+    match source {
+        Source::Process { pid, barred, .. } => {
+            let touches = |span: &Span| {
+                let nth = barred.partition_point(|barred| barred.end <= span.start);
+                barred.get(nth).is_some_and(|barred| barred.start < span.end)
+            };
+            if !spans.iter().any(touches) {
+                return foreign::read(*pid, spans, into);
+            }
+            // What isn't readable for the program is for its tracer, through this file.
+            let memory = File::open(format!("/proc/{pid}/mem"))?;
+            let mut at = 0;
+            for span in spans {
+                let len = usize::try_from(span.len()).expect("a block");
+                memory.read_exact_at(&mut into[at..at + len], span.start)?;
+                at += len;
+            }
+            Ok(())
+        }
+        Source::Object(file) => {
+            let mut at = 0;
+            for span in spans {
+                let len = usize::try_from(span.len()).expect("a block");
+                let part = &mut into[at..at + len];
+                part.fill(0);
+                let mut filled = 0;
+                // The last page of a file is rarely whole.
+                while filled < len {
+                    match file.read_at(&mut part[filled..], span.start + filled as u64)? {
+                        0 => break,
+                        n => filled += n,
+                    }
+                }
+                at += len;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Where pages went, as runs. Zeros are told only where something else would be seen without them.
+fn runs(piece: &Piece, spans: &[Span], placed: &[Placed]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let addresses = spans.iter().flat_map(|span| (span.start..span.end).step_by(PAGE));
+    for (start, placed) in addresses.zip(placed) {
+        let first = match placed {
+            Placed::At(number) => Some(*number),
+            Placed::Zero => {
+                let Source::Process { over_files, .. } = &piece.source else { continue };
+                let nth = over_files.partition_point(|span| span.end <= start);
+                if over_files.get(nth).is_none_or(|span| start < span.start) {
+                    continue;
+                }
+                None
+            }
+        };
+        join(&mut runs, Run { start, pages: 1, first });
+    }
+    runs
+}
+
+/// Adds a run, to the last one if it follows it in both places.
+fn join(runs: &mut Vec<Run>, run: Run) {
+    if let Some(last) = runs.last_mut() {
+        let after = last.start + u64::from(last.pages) * PAGE as u64;
+        let follows = match (last.first, run.first) {
+            (Some(a), Some(b)) => a + last.pages == b,
+            (None, None) => true,
+            _ => false,
+        };
+        if after == run.start && follows {
+            last.pages += run.pages;
+            return;
+        }
+    }
+    runs.push(run);
+}

@@ -1,0 +1,100 @@
+//! System calls that another process makes for us.
+//!
+//! A stopped thread gets registers that make it execute the `syscall` instruction which its vdso
+//! has anyway, for one step, and its own registers back. Nothing is loaded into it.
+//!
+//! While it isn't stopped it must not run a handler: the caller blocks all its signals but `SIGTRAP`.
+//! That one is left, because the kernel resets a blocked or ignored `SIGTRAP` to its default when a
+//! step ends; where the program ignores it, [`Remote::careful`] uses stops at system call
+//! boundaries, which cost twice as much and touch no signal.
+
+use std::io;
+
+use outlast_os::trace::{self, Event, Registers};
+
+/// A thread that makes calls for us.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remote {
+    pub(crate) tid: i32,
+    /// What its registers are otherwise: segments and flags have to be right.
+    pub(crate) base: Registers,
+    /// A `syscall` instruction in its memory.
+    pub(crate) at: u64,
+    pub(crate) careful: bool,
+}
+
+impl Remote {
+    /// Makes one call and answers its result; errors are the call's.
+    pub(crate) fn call(&self, number: libc::c_long, arguments: &[u64]) -> io::Result<u64> {
+        self.start(number, arguments)?;
+        self.finish()
+    }
+
+    /// Begins a call: so that several threads can be at it.
+    pub(crate) fn start(&self, number: libc::c_long, arguments: &[u64]) -> io::Result<()> {
+        let mut six = [0; 6];
+        six[..arguments.len()].copy_from_slice(arguments);
+        let mut registers = self.base;
+        registers.set_call(self.at, number.cast_unsigned(), six);
+        trace::set_registers(self.tid, &registers)?;
+        self.go()
+    }
+
+    fn go(&self) -> io::Result<()> {
+        if self.careful { trace::to_call_boundary(self.tid) } else { trace::step(self.tid) }
+    }
+
+    /// Ends a call that was begun.
+    pub(crate) fn finish(&self) -> io::Result<u64> {
+        let mut stops = 0;
+        loop {
+            match wait_soon(self.tid)? {
+                Event::Signal(libc::SIGTRAP) => {
+                    stops += 1;
+                    if self.careful && stops < 2 {
+                        self.go()?;
+                        continue;
+                    }
+                    let result = trace::registers(self.tid)?.result();
+                    return match result {
+                        -4095..0 => Err(io::Error::from_raw_os_error(
+                            i32::try_from(-result).expect("small"),
+                        )),
+                        _ => Ok(result.cast_unsigned()),
+                    };
+                }
+                // A stop that can't be blocked. It is of no effect on a traced thread that goes on, and
+                // the process is stopped again when it is let go.
+                Event::Signal(_) | Event::Stop(_) => self.go()?,
+                // A child of this thread: told by the option to follow, and looked for by who made it.
+                Event::Clone => self.go()?,
+                Event::Exited(_) | Event::Killed(_) | Event::Exit => {
+                    return Err(io::Error::from_raw_os_error(libc::ESRCH));
+                }
+                Event::Other(other) => {
+                    return Err(io::Error::other(format!(
+                        "an unexpected event {other} of a tracee"
+                    )));
+                }
+            }
+        }
+    }
+}
+
+/// Waits for a stop that comes within microseconds: sleeping would cost more than that when the
+/// tracee is on another processor, and on the same one yielding is what lets it run.
+pub(crate) fn wait_soon(tid: i32) -> io::Result<Event> {
+    const TURNS: u32 = 64;
+    for _ in 0..TURNS {
+        if let Some(event) = trace::wait(tid, false)? {
+            return Ok(event);
+        }
+        std::thread::yield_now();
+    }
+    trace::wait(tid, true)?.ok_or_else(|| io::Error::other("a blocking wait came back empty"))
+}
+
+/// Where in a vdso a `syscall` instruction is: its offset.
+pub(crate) fn find_syscall(vdso: &[u8]) -> Option<u64> {
+    vdso.windows(2).position(|two| two == [0x0f, 0x05]).map(|at| at as u64)
+}
