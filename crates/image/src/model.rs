@@ -266,6 +266,8 @@ pub struct Memory {
     pub executable: u32,
     /// `PR_SET_THP_DISABLE`.
     pub no_huge_pages: bool,
+    /// Guard pages (`MADV_GUARD_INSTALL`): from, to.
+    pub guards: Vec<(u64, u64)>,
     /// `mlockall(MCL_FUTURE)`: 0 none, 1 locked, 2 locked on fault.
     pub lock_future: u8,
     /// Registrations for `membarrier`, as it tells them.

@@ -173,6 +173,9 @@ impl Snapshot {
             }
             covered >= after
         })?;
+        if memory.guards.iter().any(|(from, to)| from >= to || *to > TOP) {
+            return wrong(place, "a guard that isn't in the memory of a program");
+        }
         if memory.auxv.len() > 128 {
             return wrong(place, format!("{} words of auxiliary vector", memory.auxv.len()));
         }

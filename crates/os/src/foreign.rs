@@ -147,12 +147,21 @@ pub enum Pages {
     Populated,
 }
 
+/// Pages that [`scan_pages`] found, adjacent ones joined.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What was looked for.
+    pub pages: Vec<Span>,
+    /// Guards (`MADV_GUARD_INSTALL`): they look like pages, and can't be read.
+    pub guards: Vec<Span>,
+}
+
 /// Lists pages of a process (an open `/proc/PID/pagemap`) between two addresses, in order, adjacent ones
 /// joined (`PAGEMAP_SCAN`, Linux 6.7).
 ///
 /// # Errors
 /// `ENOTTY`: the kernel doesn't know the request.
-pub fn scan_pages(pagemap: &File, within: Span, what: Pages) -> io::Result<Vec<Span>> {
+pub fn scan_pages(pagemap: &File, within: Span, what: Pages) -> io::Result<Found> {
     #[repr(C)]
     struct Scan {
         size: u64,
@@ -179,13 +188,16 @@ pub fn scan_pages(pagemap: &File, within: Span, what: Pages) -> io::Result<Vec<S
     const PRESENT: u64 = 1 << 3;
     const SWAPPED: u64 = 1 << 4;
     const PFN_ZERO: u64 = 1 << 5;
+    const GUARD: u64 = 1 << 8;
     const AT_ONCE: usize = 2048;
     let request = libc::_IOWR::<Scan>(u32::from(b'f'), 16);
     let mask = match what {
         Pages::Own => FILE | PFN_ZERO,
         Pages::Populated => 0,
     };
-    let mut found: Vec<Span> = Vec::new();
+    let mut found = Found::default();
+    // Linux 6.18 tells guards apart.
+    let mut told = PRESENT | GUARD;
     let mut regions = vec![Region { start: 0, end: 0, categories: 0 }; AT_ONCE];
     let mut at = within.start;
     while at < within.end {
@@ -201,19 +213,26 @@ pub fn scan_pages(pagemap: &File, within: Span, what: Pages) -> io::Result<Vec<S
             category_inverted: mask,
             category_mask: mask,
             category_anyof_mask: PRESENT | SWAPPED,
-            return_mask: PRESENT,
+            return_mask: told,
         };
         // SAFETY: `scan` and the regions it points to are valid for writing, with the sizes they say.
         let n = unsafe { libc::ioctl(pagemap.as_raw_fd(), request, &raw mut scan) };
         if n < 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            if error.raw_os_error() == Some(libc::EINVAL) && told & GUARD != 0 {
+                told = PRESENT;
+                continue;
+            }
+            return Err(error);
         }
         let n = usize::try_from(n).expect("not negative").min(AT_ONCE);
         for region in &regions[..n] {
-            match found.last_mut() {
+            let to =
+                if region.categories & GUARD != 0 { &mut found.guards } else { &mut found.pages };
+            match to.last_mut() {
                 // Without re-arming the kernel may tell a page twice.
                 Some(last) if region.start <= last.end => last.end = last.end.max(region.end),
-                _ => found.push(Span { start: region.start, end: region.end }),
+                _ => to.push(Span { start: region.start, end: region.end }),
             }
         }
         if scan.walk_end <= at {

@@ -1,4 +1,4 @@
-// No more address space is allowed: whoever wants to map something here can't. [memory]
+// No more address space is allowed: whoever wants to map something here can't. [memory hard]
 #include "outlast_test.h"
 #include <sys/resource.h>
 

@@ -1,4 +1,4 @@
-// Zombies that lead a process group and a session, whose members live. [tree]
+// Zombies that lead a process group and a session, whose members live. [tree hard]
 #include "outlast_test.h"
 
 int main(void) {

@@ -159,14 +159,15 @@ pub(super) fn plan(
     index: usize,
     mappings: &[Mapping],
     plan: &mut CopyPlan,
-) -> io::Result<()> {
+) -> io::Result<Vec<(u64, u64)>> {
     let pagemap = File::open(process.proc().path("pagemap"))?;
     let found = foreign::scan_pages(&pagemap, Span { start: 0, end: TOP }, Pages::Own)?;
-    let mut spans = Vec::with_capacity(found.len());
+    let guards = found.guards.iter().map(|span| (span.start, span.end)).collect();
+    let mut spans = Vec::with_capacity(found.pages.len());
     let mut over_files = Vec::new();
     let mut barred = Vec::new();
     let mut nth = 0;
-    for own in found {
+    for own in found.pages {
         let mut start = own.start;
         while start < own.end {
             while mappings.get(nth).is_some_and(|mapping| mapping.end <= start) {
@@ -195,7 +196,7 @@ pub(super) fn plan(
     }
     let source = Source::Process { pid: process.pid, over_files, barred };
     plan.pieces.push(Piece { source, spans, index });
-    Ok(())
+    Ok(guards)
 }
 
 fn bitmask(protection: i32) -> u32 {

@@ -39,31 +39,17 @@ pub(super) fn judge_status(pid: i32, status: &Status, stat: &Stat, collected: &m
             ));
         }
     }
-    // Mounts that only look the same, as those of a restored tree, are the same.
+    // Mounts of its own, as a restored tree has, are no matter as long as what it sees is what we see.
     if let (Ok(theirs), Ok(ours)) = (of(&pid.to_string(), "mnt"), of("self", "mnt"))
         && theirs != ours
-        // A process with another root is shown what is below that.
         && std::fs::read_link(format!("/proc/{pid}/root")).is_ok_and(|root| root.as_os_str() == "/")
-        && mounts(&pid.to_string()) != mounts("self")
     {
-        refuse("it is in another mount namespace than outlast, with other mounts, which is not carried".to_owned());
+        use std::os::unix::fs::MetadataExt;
+        let root = |path: &str| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+        if root(&format!("/proc/{pid}/root/")).ok() != root("/").ok() {
+            refuse("it is in another mount namespace than outlast, with another root, which is not carried".to_owned());
+        }
     }
-}
-
-/// What is mounted where, but for `/proc`, which each pid namespace has its own of.
-fn mounts(pid: &str) -> Vec<String> {
-    let text = crate::proc::read(&format!("/proc/{pid}/mountinfo")).unwrap_or_default();
-    let mut mounts: Vec<String> = String::from_utf8_lossy(&text)
-        .lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split(' ').collect();
-            let [_, _, device, root, place, ..] = fields.as_slice() else { return None };
-            let of_proc = *place == "/proc" || place.starts_with("/proc/");
-            (!of_proc).then(|| format!("{device} {root} {place}"))
-        })
-        .collect();
-    mounts.sort_unstable();
-    mounts
 }
 
 /// Refuses a process in other namespaces than the root of its tree.
@@ -228,7 +214,7 @@ fn body(
     judge_places(proc, comm, collected);
     let bounds = memory::bounds(process).doing("asking for the heap's end", pid)?;
     let mappings = memory::collect(process, collected, files)?;
-    memory::plan(process, at, &mappings, plan).doing("looking for pages", pid)?;
+    let guards = memory::plan(process, at, &mappings, plan).doing("looking for pages", pid)?;
     let executable = files.executable(proc, comm, collected)?;
     let auxv = proc.read("auxv").doing("reading auxv", pid)?;
     let flags = process_flags(process).doing("asking the process", pid)?;
@@ -239,6 +225,7 @@ fn body(
         auxv: auxv.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect(),
         executable,
         no_huge_pages: flags.no_huge_pages,
+        guards,
         lock_future: flags.lock_future,
         barriers: flags.barriers,
         extended: flags.extended,

@@ -57,6 +57,8 @@ const BELOW_STACK: u64 = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Asleep {
     slept: HashMap<i32, u64>,
+    /// Where in the kernel threads wait whose call was restarted before: which call it was can't be told from its number.
+    waits: HashMap<i32, String>,
 }
 
 impl Asleep {
@@ -93,6 +95,10 @@ pub(super) fn look(root: i32) -> Asleep {
                 EPOLL_PWAIT,
                 EPOLL_PWAIT2,
             ];
+            if number == Some(RESTART_SYSCALL) {
+                let wait = proc.read(&format!("task/{tid}/wchan")).unwrap_or_default();
+                asleep.waits.insert(tid, String::from_utf8_lossy(&wait).into_owned());
+            }
             if number.is_some_and(|number| timed.contains(&number))
                 && let Some(ran) = last_ran(&format!("/proc/{pid}/task/{tid}/sched"))
             {
@@ -157,7 +163,8 @@ pub(super) fn adjust(
     });
     if number == RESTART_SYSCALL {
         // It had been restarted before: what it was stands before the instruction.
-        match number_before(process.pid, registers.rip()) {
+        let by_wait = || call_of_wait(asleep.waits.get(&held.tid)?, &registers);
+        match number_before(process.pid, registers.rip()).or_else(by_wait) {
             Some(before) => number = before,
             None => {
                 registers.answer(EINTR);
@@ -209,6 +216,24 @@ fn pending_of_process(process: &StoppedProcess) -> io::Result<Vec<outlast_image:
 fn restarts_by_hand(number: u64) -> bool {
     [EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2, SEMOP, SEMTIMEDOP, RT_SIGTIMEDWAIT, RECVFROM, RECVMSG]
         .contains(&number)
+}
+
+/// Which call waits there: of those that the kernel restarts by a call of its own.
+fn call_of_wait(wait: &str, registers: &Registers) -> Option<u64> {
+    if wait.contains("futex") {
+        return Some(FUTEX);
+    }
+    if wait.contains("poll") {
+        return Some(POLL);
+    }
+    // Sleeping itself is passed over by the kernel when it looks for the place.
+    if wait.contains("sleep") || wait == "do_syscall_64" {
+        // The one's first argument is an address, the other's a clock's number.
+        const LOWEST_ADDRESS: u64 = 4096;
+        let clock = registers.arguments()[0] < LOWEST_ADDRESS;
+        return Some(if clock { CLOCK_NANOSLEEP } else { NANOSLEEP });
+    }
+    None
 }
 
 /// The number in `mov eax, NUMBER` right before the `syscall` instruction that ends at `rip`.

@@ -76,6 +76,11 @@ impl Builder<'_> {
             for span in &drops {
                 made.call(libc::SYS_madvise, &[span.start, span.len(), bits(libc::MADV_DONTNEED)])?;
             }
+            for (from, to) in &memory.guards {
+                const MADV_GUARD_INSTALL: u64 = 102;
+                made.call(libc::SYS_madvise, &[*from, to - from, MADV_GUARD_INSTALL])
+                    .map_err(|error| super::layout::about(error, "guard pages (Linux 6.13)"))?;
+            }
             for (at, bytes) in below {
                 let memory = made.memory.as_ref().expect("opened when it was made");
                 memory.write_all_at(bytes, *at)?;
