@@ -185,7 +185,13 @@ fn take(
     let machine = machine::this();
     let writer = Writer::create(path, options.compression)?;
     let asleep = restart::look(root);
+    let _opened = crate::proc::Opened::of_tree(root);
     let rescue = Rescue::start().doing("starting the watchdog", root)?;
+    let copiers = match options.copiers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let spaces = process::OwnSpaces::read();
     phases.end("prepare");
     fail(FaultPoint::Prepared)?;
 
@@ -198,22 +204,26 @@ fn take(
 
     let mut collected = Collected::default();
     collected.snapshot.clocks = machine::clocks_of(root).doing("reading clocks", root)?;
-    let plan = process::collect(&mut frozen, &mut collected, &asleep)?;
+    let plan = process::collect(&mut frozen, &mut collected, &asleep, &spaces)?;
     if !collected.obstacles.is_empty() {
         return Err(CheckpointError::Refused(collected.obstacles));
     }
     phases.end("collect");
     fail(FaultPoint::Collected)?;
-    frozen.spread();
-    let memory_bytes = plan.bytes();
-    let copiers = match options.copiers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        n => n,
+    let mut job = pages::Job::new(plan);
+    let memory_bytes = job.bytes();
+    let store = |job: pages::Job, snapshot: &mut Snapshot0| {
+        let progress = |done| progress(done, memory_bytes);
+        job.store(snapshot, writer.pages(), copiers, &progress).doing("copying the memory", root)
     };
-    pages::copy(plan, &mut collected.snapshot, writer.pages(), copiers, &|done| {
-        progress(done, memory_bytes);
-    })
-    .doing("copying the memory", root)?;
+    let mut job = if job.is_small() {
+        job.read().doing("reading the memory", root)?;
+        Some(job)
+    } else {
+        frozen.spread();
+        store(job, &mut collected.snapshot)?;
+        None
+    };
     phases.end("copy");
     fail(FaultPoint::Copied)?;
 
@@ -224,10 +234,14 @@ fn take(
     if options.after == After::LeaveRunning
         && let Some(frozen) = frozen.take()
     {
-        frozen.thaw()?;
-        frozen_us = micros(since.elapsed());
+        let until = frozen.thaw()?;
+        frozen_us = micros(until - since);
         phases.end("thaw");
         fail(FaultPoint::Thawed)?;
+    }
+    if let Some(job) = job.take() {
+        store(job, &mut collected.snapshot)?;
+        phases.end("store");
     }
     let Snapshot0 { clocks, processes, descriptions, objects, pipes, files } = collected.snapshot;
     let count = processes.len();
@@ -259,11 +273,12 @@ fn take(
 /// The process isn't there, or may not be looked at.
 pub fn check(root: i32) -> Result<Vec<Obstacle>, CheckpointError> {
     let mut collected = Collected::default();
+    let spaces = process::OwnSpaces::read();
     let mut queue = vec![root];
     let mut streams = Streams::default();
     while let Some(pid) = queue.pop() {
         let proc = Proc { pid };
-        let looked = look(proc, &mut collected, &mut streams);
+        let looked = look(proc, &spaces, &mut collected, &mut streams);
         match looked {
             Ok(children) => queue.extend(children),
             // A descendant may end at any time.
@@ -277,6 +292,7 @@ pub fn check(root: i32) -> Result<Vec<Obstacle>, CheckpointError> {
 
 fn look(
     proc: Proc,
+    spaces: &process::OwnSpaces,
     collected: &mut Collected,
     streams: &mut Streams,
 ) -> Result<Vec<i32>, CheckpointError> {
@@ -292,7 +308,7 @@ fn look(
     if stat.state == b'Z' {
         return Ok(Vec::new());
     }
-    process::judge_status(pid, &status, &stat, collected);
+    process::judge_status(pid, &status, &stat, spaces, collected);
     let areas = parse_areas(&read("smaps")?).doing("reading smaps", pid)?;
     memory::judge(pid, &stat.comm, &areas, collected);
     files::judge(proc, &stat.comm, collected, streams)?;

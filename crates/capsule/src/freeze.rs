@@ -34,6 +34,16 @@ pub(crate) const SCRATCH: u64 = 64 * 1024;
 /// How often the list of processes is read again before a tree counts as one that grows without end.
 const MAX_ROUNDS: usize = 64;
 
+/// A thread that was brought to the tracer's processor.
+struct Pinned {
+    tid: i32,
+    slot: usize,
+    affinity: Vec<u64>,
+}
+
+/// Of a process with more threads only so many are brought to the tracer's processor: they make few calls each.
+const WORTH_PINNING: usize = 64;
+
 /// A thread that is stopped.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped {
@@ -110,6 +120,7 @@ impl Frozen {
             slots: 0,
             own_affinity: None,
         };
+        frozen.share_a_processor();
         frozen.stop_process(root, None, 0, patience)?;
         for _ in 0..MAX_ROUNDS {
             let before = frozen.processes.len();
@@ -164,7 +175,8 @@ impl Frozen {
     ) -> Result<(), CheckpointError> {
         let proc = Proc { pid };
         let mut seized: Vec<i32> = Vec::new();
-        let stopped = self.seize_all(proc, &mut seized, patience);
+        let mut pinned = Vec::new();
+        let stopped = self.seize_all(proc, &mut seized, &mut pinned, patience);
         // Registered whatever came of it, so that whatever is ours is let go.
         let (status, stat) = match (proc.read("status"), proc.read("stat")) {
             (Ok(status), Ok(stat)) => (
@@ -196,21 +208,28 @@ impl Frozen {
         let mut threads = Vec::with_capacity(seized.len());
         seized.sort_unstable_by_key(|tid| *tid != pid);
         for tid in seized {
-            let slot = self.slots;
-            self.slots += 1;
+            let (slot, words) = match pinned.iter().find(|pinned| pinned.tid == tid) {
+                Some(pinned) => (pinned.slot, pinned.affinity.as_slice()),
+                None => (self.next_slot(), &[][..]),
+            };
             let registers = trace::registers(tid);
             let mask = trace::signal_mask(tid);
             let (Ok(registers), Ok(mask)) = (registers, mask) else {
-                // Not stopped, or gone: nothing was changed in it, and it is let go by detaching when it stops.
+                // Not stopped, or gone: it is let go when it stops.
+                if !words.is_empty() {
+                    let _ = schedule::set_affinity(tid, words);
+                }
                 release_unstopped(tid);
                 continue;
             };
+            let mut affinity = [0; AFFINITY_WORDS];
+            affinity[..words.len()].copy_from_slice(words);
             let held = Held {
                 tid,
                 registers,
                 mask,
-                affinity: [0; AFFINITY_WORDS],
-                affinity_words: 0,
+                affinity,
+                affinity_words: words.len(),
                 scratch: (0, 0),
                 parked: 0,
                 careful: false,
@@ -246,9 +265,10 @@ impl Frozen {
 
     /// Seizes all threads and waits until they stopped; answers the signal that had stopped them already.
     fn seize_all(
-        &self,
+        &mut self,
         proc: Proc,
         seized: &mut Vec<i32>,
+        pinned: &mut Vec<Pinned>,
         patience: Duration,
     ) -> Result<Option<i32>, CheckpointError> {
         let pid = proc.pid;
@@ -278,6 +298,10 @@ impl Frozen {
                     }
                 }
                 seized.push(tid);
+                if pinned.len() < WORTH_PINNING {
+                    pinned.extend(self.pin(tid));
+                }
+                // Each takes one slot, here or below.
                 if self.slots + seized.len() > MAX_THREADS {
                     return Err(CheckpointError::Image(outlast_image::ImageError::TooLarge {
                         what: "threads",
@@ -307,7 +331,6 @@ impl Frozen {
 
     /// Writes down what the threads of all living processes are, and prepares them to make calls for us.
     pub(crate) fn hold(&mut self) -> Result<(), CheckpointError> {
-        self.share_a_processor();
         for at in 0..self.processes.len() {
             if !self.processes[at].is_zombie() {
                 self.hold_process(at)?;
@@ -319,21 +342,29 @@ impl Frozen {
     /// A call of a tracee on the tracer's own processor takes a tenth of the time.
     fn share_a_processor(&mut self) {
         let Ok(own) = schedule::affinity(0) else { return };
-        let mine = schedule::current_processor();
-        let mut one = vec![0_u64; mine / 64 + 1];
-        one[mine / 64] = 1 << (mine % 64);
-        if schedule::set_affinity(0, &one).is_ok() {
+        if schedule::set_affinity(0, &this_processor()).is_ok() {
             self.own_affinity = Some(own);
         }
-        for process in &mut self.processes {
-            // Only the leader makes many calls.
-            let Some(leader) = process.threads.first_mut() else { continue };
-            let Ok(words) = schedule::affinity(leader.held.tid) else { continue };
-            if words.len() <= AFFINITY_WORDS {
-                leader.held.affinity[..words.len()].copy_from_slice(&words);
-                leader.held.affinity_words = words.len();
-            }
+    }
+
+    /// Brings a thread to the tracer's processor: where it was allowed to run before is written down first.
+    fn pin(&mut self, tid: i32) -> Option<Pinned> {
+        let affinity = schedule::affinity(tid).ok()?;
+        if self.own_affinity.is_none() || affinity.len() > AFFINITY_WORDS {
+            return None;
         }
+        let slot = self.next_slot();
+        self.rescue.pin(slot, tid, &affinity);
+        if schedule::set_affinity(tid, &this_processor()).is_err() {
+            self.rescue.forget(slot);
+            return None;
+        }
+        Some(Pinned { tid, slot, affinity })
+    }
+
+    fn next_slot(&mut self) -> usize {
+        self.slots += 1;
+        self.slots - 1
     }
 
     /// The tracer may use all its processors again: for the copying.
@@ -380,15 +411,6 @@ impl Frozen {
                 });
             }
         };
-        if process.threads[0].held.affinity_words > 0
-            && let mine = schedule::current_processor()
-            && mine / 64 < AFFINITY_WORDS
-        {
-            let mut one = [0_u64; AFFINITY_WORDS];
-            one[mine / 64] = 1 << (mine % 64);
-            // Slower if it can't be.
-            let _ = schedule::set_affinity(leader, &one[..=mine / 64]);
-        }
         let mask = if careful { u64::MAX } else { ALL_BUT_TRAP };
         for thread in &process.threads {
             trace::set_signal_mask(thread.held.tid, mask).doing("blocking signals", pid)?;
@@ -414,12 +436,13 @@ impl Frozen {
     }
 
     /// Lets everything go on as it was.
-    pub(crate) fn thaw(mut self) -> Result<(), CheckpointError> {
+    ///
+    /// Answers when that was: the first of them may run before this comes back.
+    pub(crate) fn thaw(mut self) -> Result<Instant, CheckpointError> {
         self.let_go()
     }
 
-    fn let_go(&mut self) -> Result<(), CheckpointError> {
-        self.spread();
+    fn let_go(&mut self) -> Result<Instant, CheckpointError> {
         let mut problem = None;
         let processes = std::mem::take(&mut self.processes);
         for process in &processes {
@@ -433,8 +456,10 @@ impl Frozen {
                 self.rescue.forget(thread.slot);
             }
         }
+        let mut until = Instant::now();
         for process in &processes {
             for thread in &process.threads {
+                until = Instant::now();
                 match trace::detach(thread.held.tid, 0) {
                     Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
                         problem = problem.or(Some((process.pid, error)));
@@ -445,7 +470,7 @@ impl Frozen {
         }
         match problem {
             Some((pid, error)) => Err(error).doing("letting go", pid),
-            None => Ok(()),
+            None => Ok(until),
         }
     }
 
@@ -487,6 +512,14 @@ impl Drop for Frozen {
         // An error on the way back has been told already, or there is nobody to tell.
         let _ = self.let_go();
     }
+}
+
+/// The processor that the caller is on, as a set.
+fn this_processor() -> Vec<u64> {
+    let mine = schedule::current_processor();
+    let mut one = vec![0_u64; mine / 64 + 1];
+    one[mine / 64] = 1 << (mine % 64);
+    one
 }
 
 enum CallSite {

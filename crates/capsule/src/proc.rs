@@ -3,8 +3,11 @@
 //! The texts are the kernel's, but names in them (of programs, of files) are anybody's: nothing a name
 //! holds may be taken for a field. Parsing has no effects and is tested on texts; [`Proc`] reads.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::os::unix::ffi::OsStringExt;
 
 pub(crate) mod areas;
@@ -20,6 +23,72 @@ pub(crate) use status::Status;
 /// The most that is read of one file: `smaps` of a process with 65,530 mappings is 50 MiB.
 const MAX_TEXT: u64 = 256 << 20;
 
+/// Files of a tree that were opened before it is stopped: reading one of them is then a single call. Of
+/// the calling thread, until it is dropped. Only files that are of the process, not of its memory, which may become another's.
+pub(crate) struct Opened(());
+
+thread_local! {
+    static OPENED: RefCell<HashMap<String, File>> = RefCell::default();
+}
+
+/// A larger file isn't kept open.
+const SMALL_TEXT: usize = 8192;
+
+impl Opened {
+    /// Those that are read of each process.
+    const OF_PROCESS: [&str; 9] = [
+        "status", "stat", "limits", "oom_score_adj", "timers", "timens_offsets", "timerslack_ns",
+        "personality", "coredump_filter",
+    ];
+
+    /// A tree of more threads has the others' opened as they are read.
+    const MOST: usize = 64;
+
+    pub(crate) fn of_tree(root: i32) -> Self {
+        let own = Proc { pid: std::process::id().cast_signed() };
+        Self::open(own.path("timens_offsets"));
+        let mut queue = vec![root];
+        let mut seen = 0;
+        while let Some(pid) = queue.pop() {
+            let proc = Proc { pid };
+            for name in Self::OF_PROCESS {
+                Self::open(proc.path(name));
+            }
+            for tid in proc.numbers("task").unwrap_or_default() {
+                let children = format!("task/{tid}/children");
+                Self::open(proc.path(&children));
+                if tid != pid {
+                    Self::open(proc.path(&format!("task/{tid}/status")));
+                    Self::open(proc.path(&format!("task/{tid}/comm")));
+                    Self::open(Proc { pid: tid }.path("timerslack_ns"));
+                    Self::open(Proc { pid: tid }.path("personality"));
+                }
+                let children = proc.read(&children).unwrap_or_default();
+                let children = String::from_utf8_lossy(&children).into_owned();
+                let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
+                queue.extend(pids);
+                seen += 1;
+                if seen == Self::MOST {
+                    return Self(());
+                }
+            }
+        }
+        Self(())
+    }
+
+    fn open(path: String) {
+        if let Ok(file) = File::open(&path) {
+            OPENED.with_borrow_mut(|opened| opened.insert(path, file));
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        OPENED.take();
+    }
+}
+
 /// A process's folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Proc {
@@ -32,7 +101,26 @@ impl Proc {
     }
 
     pub(crate) fn read(self, name: &str) -> io::Result<Vec<u8>> {
-        read(&self.path(name))
+        let path = self.path(name);
+        let opened = OPENED.with_borrow(|opened| {
+            let mut text = vec![0; SMALL_TEXT];
+            let n = opened.get(&path)?.read_at(&mut text, 0).ok().filter(|n| *n < text.len())?;
+            text.truncate(n);
+            Some(text)
+        });
+        opened.map_or_else(|| read(&path), Ok)
+    }
+
+    /// A file whose text the kernel makes at once: if it fits, one read is all of it.
+    pub(crate) fn read_at_once(self, name: &str) -> io::Result<Vec<u8>> {
+        let path = self.path(name);
+        let mut text = vec![0; SMALL_TEXT];
+        let n = File::open(&path)?.read(&mut text)?;
+        if n == text.len() {
+            return read(&path);
+        }
+        text.truncate(n);
+        Ok(text)
     }
 
     /// Where a link leads, as the kernel writes it.

@@ -31,6 +31,9 @@ pub(crate) const AFFINITY_WORDS: usize = 16;
 
 const SLOT: usize = 64;
 
+/// A slot of a thread that was only moved to another processor; 1 is one that is held, 0 an empty one.
+const PINNED: u64 = 2;
+
 /// The loop, as the words that are poked.
 pub(crate) const PARK: [u64; 2] = [
     u64::from_le_bytes([0x0f, 0x05, 0xb8, 0x22, 0, 0, 0, 0x0f]),
@@ -132,6 +135,18 @@ impl Rescue {
         held.encode(self.slot(nth));
     }
 
+    /// Writes down only where the `nth` thread, which still runs, was allowed to run.
+    pub(crate) fn pin(&self, nth: usize, tid: i32, affinity: &[u64]) {
+        let slot = self.slot(nth);
+        let put = |at: usize, word: u64| slot[at].store(word, Ordering::Relaxed);
+        put(1, u64::from(tid.cast_unsigned()));
+        put(3, affinity.len() as u64);
+        for (nth, word) in affinity.iter().enumerate() {
+            put(4 + nth, *word);
+        }
+        slot[0].store(PINNED, Ordering::Release);
+    }
+
     /// The `nth` thread has everything back.
     pub(crate) fn forget(&self, nth: usize) {
         self.slot(nth)[0].store(0, Ordering::Release);
@@ -153,6 +168,14 @@ fn rescue(words: &SharedWords) {
         })
         .flatten()
         .collect();
+    for slot in words.words().chunks(SLOT).take_while(|slot| slot[1].load(Ordering::Relaxed) != 0) {
+        if slot[0].load(Ordering::Acquire) == PINNED {
+            let word = |at: usize| slot[at].load(Ordering::Relaxed);
+            let count = usize::try_from(word(3)).unwrap_or(0).min(AFFINITY_WORDS);
+            let words: Vec<u64> = (0..count).map(|nth| word(4 + nth)).collect();
+            let _ = outlast_os::schedule::set_affinity(i32::try_from(word(1)).unwrap_or(0), &words);
+        }
+    }
     for held in &held {
         let _ = take(held.tid);
     }

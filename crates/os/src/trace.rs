@@ -9,6 +9,7 @@
 
 use std::io;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Words of [`Registers`]: `struct user_regs_struct` of x86-64.
 pub const REGISTERS: usize = 27;
@@ -278,11 +279,21 @@ pub fn set_registers(tid: i32, registers: &Registers) -> io::Result<()> {
 /// # Errors
 /// As the kernel says.
 pub fn xstate(tid: i32) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0_u8; MAX_XSTATE];
-    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
-    request(libc::PTRACE_GETREGSET, tid, NT_X86_XSTATE, (&raw mut part).expose_provenance())?;
-    bytes.truncate(part.iov_len);
-    Ok(bytes)
+    // Of this machine, once it is known: threads of one process have as much of it, or less.
+    static LAST: AtomicUsize = AtomicUsize::new(MAX_XSTATE);
+    let mut room = LAST.load(Ordering::Relaxed);
+    loop {
+        let mut bytes = vec![0_u8; room];
+        let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        request(libc::PTRACE_GETREGSET, tid, NT_X86_XSTATE, (&raw mut part).expose_provenance())?;
+        if part.iov_len < room || room == MAX_XSTATE {
+            bytes.truncate(part.iov_len);
+            // One more, so that a larger state shows.
+            LAST.store(part.iov_len + 8, Ordering::Relaxed);
+            return Ok(bytes);
+        }
+        room = MAX_XSTATE;
+    }
 }
 
 /// Sets the extended processor state of a stopped thread.

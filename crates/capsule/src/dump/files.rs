@@ -119,7 +119,7 @@ impl Files {
         let path = proc.path(&format!("fd/{number}"));
         let link = proc.link(&format!("fd/{number}"))?;
         let mut meta = std::fs::metadata(&path);
-        let info = DescriptorInfo::parse(&proc.read(&format!("fdinfo/{number}"))?)?;
+        let info = DescriptorInfo::parse(&proc.read_at_once(&format!("fdinfo/{number}"))?)?;
         let cloexec = libc::O_CLOEXEC.cast_unsigned();
         let flags = info.flags & !cloexec;
         if flags & libc::O_PATH.cast_unsigned() != 0 {

@@ -18,57 +18,130 @@ struct Portion {
     spans: Vec<Span>,
 }
 
-/// Copies everything that the plan names, and fills in where each page went. `progress` is told the bytes so far.
-pub(super) fn copy(
+/// Memory of this much is read while the target is stopped, and stored when it runs again.
+const SMALL: u64 = 8 << 20;
+
+/// The memory of a tree, on its way into the image.
+pub(super) struct Job {
     plan: CopyPlan,
-    snapshot: &mut Snapshot0,
-    store: &PageWriter,
-    copiers: usize,
-    progress: &(dyn Fn(u64) + Sync),
-) -> io::Result<()> {
-    let portions = portions(&plan.pieces);
-    let runs: Vec<Mutex<Vec<Run>>> = portions.iter().map(|_| Mutex::default()).collect();
-    let next = AtomicUsize::new(0);
-    let done = AtomicU64::new(0);
-    let work = || -> io::Result<()> {
-        let mut buffer = vec![0_u8; BLOCK_PAGES * PAGE];
-        loop {
-            let nth = next.fetch_add(1, Ordering::Relaxed);
-            let Some(portion) = portions.get(nth) else { return Ok(()) };
-            let piece = &plan.pieces[portion.piece];
-            let bytes: u64 = portion.spans.iter().map(|span| span.len()).sum();
-            let part = &mut buffer[..usize::try_from(bytes).expect("a block")];
-            read(&piece.source, &portion.spans, part)?;
-            let placed = store.place(part)?;
-            *runs[nth].lock().expect("no panic") = self::runs(piece, &portion.spans, &placed);
-            progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes);
-        }
-    };
-    // A thread costs more than copying a few blocks.
-    let threads = copiers.min(portions.len() / 4 + 1);
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut all = work();
-        for other in others {
-            all = all
-                .and(other.join().unwrap_or_else(|_| Err(io::Error::other("a copier panicked"))));
-        }
-        all
-    })?;
-    for (portion, runs) in portions.iter().zip(runs) {
-        let piece = &plan.pieces[portion.piece];
-        let to = match &piece.source {
-            Source::Process { .. } => {
-                let body = snapshot.processes[piece.index].body.as_mut();
-                &mut body.expect("only living processes have memory").memory.runs
-            }
-            Source::Object(_) => &mut snapshot.objects[piece.index].runs,
-        };
-        for run in runs.into_inner().expect("no panic") {
-            join(to, run);
-        }
+    portions: Vec<Portion>,
+    /// The content, portion after portion, if it was read before it is stored.
+    content: Vec<u8>,
+}
+
+impl Job {
+    pub(super) fn new(plan: CopyPlan) -> Self {
+        let portions = portions(&plan.pieces);
+        Self { plan, portions, content: Vec::new() }
     }
-    Ok(())
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.plan.bytes()
+    }
+
+    /// Whether it is worth reading all of it before any of it is stored.
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes() <= SMALL
+    }
+
+    /// Reads everything; [`Job::store`] then needs the target no more.
+    pub(super) fn read(&mut self) -> io::Result<()> {
+        self.content = vec![0; usize::try_from(self.bytes()).expect("small")];
+        let mut at = 0;
+        for portion in &self.portions {
+            let len = portion.len();
+            let source = &self.plan.pieces[portion.piece].source;
+            read(source, &portion.spans, &mut self.content[at..at + len])?;
+            at += len;
+        }
+        Ok(())
+    }
+
+    /// Stores everything, and fills in where each page went. What was not read is read by several threads.
+    /// `progress` is told the bytes so far.
+    pub(super) fn store(
+        mut self,
+        snapshot: &mut Snapshot0,
+        store: &PageWriter,
+        copiers: usize,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> io::Result<()> {
+        let mut content = std::mem::take(&mut self.content);
+        let runs = if content.is_empty() {
+            self.copy(store, copiers, progress)?
+        } else {
+            let mut rest = &mut content[..];
+            let mut all = Vec::with_capacity(self.portions.len());
+            for portion in &self.portions {
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(portion.len());
+                rest = after;
+                let placed = store.place(part)?;
+                all.push(runs(&self.plan.pieces[portion.piece], &portion.spans, &placed));
+            }
+            progress(self.bytes());
+            all
+        };
+        for (portion, runs) in self.portions.iter().zip(runs) {
+            let piece = &self.plan.pieces[portion.piece];
+            let to = match &piece.source {
+                Source::Process { .. } => {
+                    let body = snapshot.processes[piece.index].body.as_mut();
+                    &mut body.expect("only living processes have memory").memory.runs
+                }
+                Source::Object(_) => &mut snapshot.objects[piece.index].runs,
+            };
+            for run in runs {
+                join(to, run);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and stores, a portion at a time: where the pages of each went.
+    fn copy(
+        &self,
+        store: &PageWriter,
+        copiers: usize,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> io::Result<Vec<Vec<Run>>> {
+        let all: Vec<Mutex<Vec<Run>>> = self.portions.iter().map(|_| Mutex::default()).collect();
+        let next = AtomicUsize::new(0);
+        let done = AtomicU64::new(0);
+        let work = || -> io::Result<()> {
+            let mut buffer = vec![0_u8; BLOCK_PAGES * PAGE];
+            loop {
+                let nth = next.fetch_add(1, Ordering::Relaxed);
+                let Some(portion) = self.portions.get(nth) else { return Ok(()) };
+                let piece = &self.plan.pieces[portion.piece];
+                let part = &mut buffer[..portion.len()];
+                read(&piece.source, &portion.spans, part)?;
+                let placed = store.place(part)?;
+                *all[nth].lock().expect("no panic") = runs(piece, &portion.spans, &placed);
+                let bytes = portion.len() as u64;
+                progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes);
+            }
+        };
+        // A thread costs more than copying a few blocks.
+        let threads = copiers.min(self.portions.len() / 4 + 1);
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut result = work();
+            for other in others {
+                let other = other.join();
+                result = result
+                    .and(other.unwrap_or_else(|_| Err(io::Error::other("a copier panicked"))));
+            }
+            result
+        })?;
+        Ok(all.into_iter().map(|runs| runs.into_inner().expect("no panic")).collect())
+    }
+}
+
+impl Portion {
+    fn len(&self) -> usize {
+        let bytes: u64 = self.spans.iter().map(|span| span.len()).sum();
+        usize::try_from(bytes).expect("a block")
+    }
 }
 
 fn portions(pieces: &[Piece]) -> Vec<Portion> {

@@ -1,6 +1,7 @@
 //! What each process is, besides its threads.
 
 use std::io;
+use std::path::PathBuf;
 
 use outlast_image::{
     Action, Body, IntervalTimer, Memory, Place, PosixTimer, Process, State, Table, Thread,
@@ -18,7 +19,13 @@ use super::restart::Asleep;
 use super::{Collected, threads};
 
 /// What a status forbids.
-pub(super) fn judge_status(pid: i32, status: &Status, stat: &Stat, collected: &mut Collected) {
+pub(super) fn judge_status(
+    pid: i32,
+    status: &Status,
+    stat: &Stat,
+    spaces: &OwnSpaces,
+    collected: &mut Collected,
+) {
     let mut refuse = |why: String| collected.refuse(pid, &stat.comm, format!("process {pid}"), why);
     if status.seccomp != 0 {
         refuse("a seccomp filter is not carried".to_owned());
@@ -29,27 +36,41 @@ pub(super) fn judge_status(pid: i32, status: &Status, stat: &Stat, collected: &m
     if status.tracer != 0 && status.tracer != outlast_os::spaces::thread_id() {
         refuse(format!("it is being traced by process {}", status.tracer));
     }
-    let of = |pid: &str, space: &str| std::fs::read_link(format!("/proc/{pid}/ns/{space}"));
-    for space in ["ipc", "net", "user", "uts"] {
-        if let (Ok(theirs), Ok(ours)) = (of(&pid.to_string(), space), of("self", space))
-            && theirs != ours
-        {
-            refuse(format!(
-                "it is in another {space} namespace than outlast, which is not carried"
-            ));
+    let of = |space: &str| std::fs::read_link(format!("/proc/{pid}/ns/{space}")).ok();
+    for (space, ours) in SPACES.iter().zip(&spaces.links) {
+        if of(space) != *ours {
+            refuse(format!("it is in another {space} namespace than outlast, which is not carried"));
         }
     }
     // Mounts of its own, as a restored tree has, are no matter as long as what it sees is what we see.
-    if let (Ok(theirs), Ok(ours)) = (of(&pid.to_string(), "mnt"), of("self", "mnt"))
-        && theirs != ours
+    if of("mnt") != spaces.mounts
         && std::fs::read_link(format!("/proc/{pid}/root")).is_ok_and(|root| root.as_os_str() == "/")
+        && root_of(&format!("/proc/{pid}/root/")) != spaces.root
     {
-        use std::os::unix::fs::MetadataExt;
-        let root = |path: &str| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
-        if root(&format!("/proc/{pid}/root/")).ok() != root("/").ok() {
-            refuse("it is in another mount namespace than outlast, with another root, which is not carried".to_owned());
-        }
+        refuse("it is in another mount namespace than outlast, with another root, which is not carried".to_owned());
     }
+}
+
+/// Namespaces that a tree has to share with the engine.
+const SPACES: [&str; 4] = ["ipc", "net", "user", "uts"];
+
+/// The engine's own namespaces.
+pub(super) struct OwnSpaces {
+    links: [Option<PathBuf>; 4],
+    mounts: Option<PathBuf>,
+    root: Option<(u64, u64)>,
+}
+
+impl OwnSpaces {
+    pub(super) fn read() -> Self {
+        let link = |space: &str| std::fs::read_link(format!("/proc/self/ns/{space}")).ok();
+        Self { links: SPACES.map(link), mounts: link("mnt"), root: root_of("/") }
+    }
+}
+
+fn root_of(path: &str) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Refuses a process in other namespaces than the root of its tree.
@@ -76,6 +97,7 @@ pub(super) fn collect(
     frozen: &mut Frozen,
     collected: &mut Collected,
     asleep: &Asleep,
+    spaces: &OwnSpaces,
 ) -> Result<CopyPlan, CheckpointError> {
     let mut plan = CopyPlan::default();
     let mut files = Files::default();
@@ -91,7 +113,7 @@ pub(super) fn collect(
         let process = if process.is_zombie() {
             zombie(process, parent)
         } else {
-            judge_status(process.pid, &process.status, &process.stat, collected);
+            judge_status(process.pid, &process.status, &process.stat, spaces, collected);
             if at > 0 {
                 judge_spaces(root, process, collected);
             }
@@ -343,7 +365,6 @@ fn process_flags(process: &StoppedProcess) -> io::Result<Flags> {
     let remote = process.remote();
     let scratch = process.scratch();
     let dumpable = remote.call(libc::SYS_prctl, &[bits(libc::PR_GET_DUMPABLE), 0, 0, 0, 0])?;
-    let huge = remote.call(libc::SYS_prctl, &[bits(libc::PR_GET_THP_DISABLE), 0, 0, 0, 0])?;
     remote.call(libc::SYS_prctl, &[bits(libc::PR_GET_CHILD_SUBREAPER), scratch, 0, 0, 0])?;
     // Linux 6.3; before that a program that registered registers again when it is told so.
     const GET_REGISTRATIONS: u64 = 1 << 9;
@@ -358,7 +379,7 @@ fn process_flags(process: &StoppedProcess) -> io::Result<Flags> {
     Ok(Flags {
         subreaper: i32::from_le_bytes(answer) != 0,
         dumpable: u32::try_from(dumpable).unwrap_or(0),
-        no_huge_pages: huge != 0,
+        no_huge_pages: process.status.no_huge_pages,
         lock_future: lock_future(process)?,
         barriers: u32::try_from(barriers).unwrap_or(0),
         extended: if has_extended { extended & ON_DEMAND } else { 0 },

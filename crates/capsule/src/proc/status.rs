@@ -29,7 +29,7 @@ pub(crate) struct Status {
     pub(crate) tracer: i32,
     /// CET's shadow stack is on.
     pub(crate) shadow_stack: bool,
-    pub(crate) threads: u32,
+    pub(crate) no_huge_pages: bool,
     /// The kernel's word for the state: `R`, `S`, `D`, `T`, `t`, `Z`…
     pub(crate) state: u8,
 }
@@ -76,7 +76,7 @@ impl Status {
             "CapAmb" => self.capabilities[4] = hex()?,
             "NoNewPrivs" => self.no_new_privileges = value == "1",
             "Seccomp" => self.seccomp = value.parse().ok()?,
-            "Threads" => self.threads = value.parse().ok()?,
+            "THP_enabled" => self.no_huge_pages = value == "0",
             "x86_Thread_features" => self.shadow_stack = value.contains("shstk"),
             _ => {}
         }
