@@ -23,7 +23,7 @@ mod threads;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use outlast_image::{Clocks, Compression, Snapshot, Writer};
+use outlast_image::{Clocks, Compression, ImageError, Snapshot, Writer};
 
 use crate::error::{CheckpointError, Doing, Obstacle};
 use crate::freeze::Frozen;
@@ -183,7 +183,7 @@ fn take(
         }
     };
     let machine = machine::this();
-    let writer = Writer::create(path, options.compression)?;
+    let mut writer = Writer::create(path, options.compression)?;
     let asleep = restart::look(root);
     let _opened = crate::proc::Opened::of_tree(root);
     let rescue = Rescue::start().doing("starting the watchdog", root)?;
@@ -192,6 +192,15 @@ fn take(
         n => n,
     };
     let spaces = process::OwnSpaces::read();
+    if options.after == After::LeaveRunning {
+        // A shorter stop for a longer whole: of use only to who runs on.
+        let room = writer.pages_mut().expect(expected_bytes(root), copiers);
+        room.map_err(|source| ImageError::Io {
+            doing: "making room for",
+            path: path.to_owned(),
+            source,
+        })?;
+    }
     phases.end("prepare");
     fail(FaultPoint::Prepared)?;
 
@@ -264,6 +273,26 @@ fn take(
         stored_bytes: finished.stored_pages * outlast_image::PAGE as u64,
         image_bytes: finished.image_bytes,
     })
+}
+
+/// About how much memory a tree has of its own, by what its processes' status says.
+fn expected_bytes(root: i32) -> u64 {
+    let mut queue = vec![root];
+    let mut kib = 0;
+    while let Some(pid) = queue.pop() {
+        let proc = Proc { pid };
+        let status = proc.read("status").unwrap_or_default();
+        for (name, value) in crate::proc::fields(&status) {
+            if ["RssAnon", "RssShmem", "VmSwap"].contains(&name) {
+                let value = value.split(' ').next().and_then(|kib| kib.parse::<u64>().ok());
+                kib += value.unwrap_or(0);
+            }
+        }
+        let children = proc.read(&format!("task/{pid}/children")).unwrap_or_default();
+        let children = String::from_utf8_lossy(&children).into_owned();
+        queue.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    kib * 1024
 }
 
 /// Looks, without stopping anything, for what a checkpoint of the tree would be refused for. A running

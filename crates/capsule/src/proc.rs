@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 
 pub(crate) mod areas;
 pub(crate) mod descriptor;
@@ -37,8 +37,15 @@ const SMALL_TEXT: usize = 8192;
 impl Opened {
     /// Those that are read of each process.
     const OF_PROCESS: [&str; 9] = [
-        "status", "stat", "limits", "oom_score_adj", "timers", "timens_offsets", "timerslack_ns",
-        "personality", "coredump_filter",
+        "status",
+        "stat",
+        "limits",
+        "oom_score_adj",
+        "timers",
+        "timens_offsets",
+        "timerslack_ns",
+        "personality",
+        "coredump_filter",
     ];
 
     /// A tree of more threads has the others' opened as they are read.
@@ -65,7 +72,8 @@ impl Opened {
                 }
                 let children = proc.read(&children).unwrap_or_default();
                 let children = String::from_utf8_lossy(&children).into_owned();
-                let pids = children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
+                let pids =
+                    children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
                 queue.extend(pids);
                 seen += 1;
                 if seen == Self::MOST {

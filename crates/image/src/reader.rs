@@ -108,7 +108,7 @@ impl Reader {
 
     /// Pages that it stores.
     pub fn stored_pages(&self) -> u64 {
-        self.sums.len() as u64
+        self.blocks.iter().map(|block| u64::from(block.pages)).sum()
     }
 
     /// The blocks of pages.
@@ -142,7 +142,9 @@ impl Reader {
     /// [`ImageError::Damaged`] names the page.
     pub fn read(&self, first: u32, pages: u32, into: &mut Vec<u8>) -> Result<(), ImageError> {
         assert!(pages as usize <= BLOCK_PAGES, "at most a block at once");
-        into.clear();
+        // As long as it was: nothing is zeroed that is read over.
+        into.resize(pages as usize * PAGE, 0);
+        let mut filled = 0;
         let mut at = first;
         let end = first + pages;
         while at < end {
@@ -159,13 +161,12 @@ impl Reader {
                 let part = plain.get(skip..skip + bytes).ok_or_else(|| {
                     damaged("data", format!("pages from {at} on: fewer than were promised"))
                 })?;
-                into.extend_from_slice(part);
+                into[filled..filled + bytes].copy_from_slice(part);
             } else {
-                let start = into.len();
-                into.resize(start + bytes, 0);
-                self.read_at(&mut into[start..], block.offset + skip as u64)?;
+                self.read_at(&mut into[filled..filled + bytes], block.offset + skip as u64)?;
             }
             at += take;
+            filled += bytes;
         }
         for (number, page) in (first..).zip(into.chunks_exact(PAGE)) {
             self.judge(number, page)?;
@@ -179,12 +180,13 @@ impl Reader {
     /// [`ImageError::Damaged`] names the first bad page.
     pub fn verify(&self) -> Result<(), ImageError> {
         let mut buffer = Vec::new();
-        let count = u32::try_from(self.sums.len()).expect("judged when opened");
-        let mut at = 0;
-        while at < count {
-            let take = (count - at).min(u32::try_from(BLOCK_PAGES).expect("256"));
-            self.read(at, take, &mut buffer)?;
-            at += take;
+        for block in &self.blocks {
+            let mut done = 0;
+            while done < block.pages {
+                let take = (block.pages - done).min(u32::try_from(BLOCK_PAGES).expect("256"));
+                self.read(block.first + done, take, &mut buffer)?;
+                done += take;
+            }
         }
         Ok(())
     }
@@ -208,10 +210,13 @@ fn judge_blocks(blocks: &[Block], pages: usize, len: u64) -> Result<(), ImageErr
     let mut next = 0_u32;
     for (nth, block) in blocks.iter().enumerate() {
         let wrong = |what: &str| Err(damaged(BLOCKS, format!("block {nth}: {what}")));
-        if block.first != next || block.pages == 0 {
+        // Numbers may be left out.
+        if block.first < next || block.pages == 0 {
             return wrong("its pages don't follow those before");
         }
-        let Some(after) = next.checked_add(block.pages) else { return wrong("too many pages") };
+        let Some(after) = block.first.checked_add(block.pages) else {
+            return wrong("too many pages");
+        };
         next = after;
         let plain = u64::from(block.pages) * PAGE as u64;
         let fits = if block.packed {

@@ -91,7 +91,9 @@ impl Writer {
     /// The file can't be written; then there is none, or the old one.
     pub fn finish(self, snapshot: &Snapshot, machine: &Machine) -> Result<Finished, ImageError> {
         let Self { path, mut temporary, pages } = self;
-        let stored = pages.finish();
+        let failed =
+            |source| ImageError::Io { doing: "writing", path: temporary.path.clone(), source };
+        let stored = pages.finish().map_err(failed)?;
         let sums: Vec<u8> = stored.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
         let parts = [
             (BLOCKS, encode(&stored.blocks)),
@@ -132,7 +134,15 @@ impl Writer {
             File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
         });
         renamed.map_err(|source| ImageError::Io { doing: "naming", path, source })?;
-        Ok(Finished { image_bytes, stored_pages: stored.sums.len() as u64 })
+        Ok(Finished {
+            image_bytes,
+            stored_pages: stored.blocks.iter().map(|block| u64::from(block.pages)).sum(),
+        })
+    }
+
+    /// The store of pages, to tell it what to expect.
+    pub fn pages_mut(&mut self) -> &mut PageWriter {
+        &mut self.pages
     }
 
     /// Bytes of the store's pages so far, for progress.

@@ -39,7 +39,7 @@ const HOUSE: &[Room] = &[
         may_use: &["types", "vo", "stage", "overlay", "broker", "gridlet", "verify", "job"],
     },
     Room { name: "os", pure: false, may_use: &["types"] },
-    Room { name: "image", pure: false, may_use: &["types"] },
+    Room { name: "image", pure: false, may_use: &["types", "os"] },
     Room { name: "capsule", pure: false, may_use: &["types", "os", "image"] },
     Room { name: "api", pure: false, may_use: &["types"] },
     Room {

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use outlast_image::{BLOCK_PAGES, PAGE, PageWriter, Placed, Run};
+use outlast_image::{BLOCK_PAGES, PAGE, PagePlace, PageWriter, Placed, Run};
 use outlast_os::foreign::{self, MAX_PIECES, Span};
 
 use super::Snapshot0;
@@ -108,14 +108,17 @@ impl Job {
         let next = AtomicUsize::new(0);
         let done = AtomicU64::new(0);
         let work = || -> io::Result<()> {
-            let mut buffer = vec![0_u8; BLOCK_PAGES * PAGE];
+            let mut place = PagePlace::default();
             loop {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
-                let Some(portion) = self.portions.get(nth) else { return Ok(()) };
+                let Some(portion) = self.portions.get(nth) else {
+                    store.leave(place);
+                    return Ok(());
+                };
                 let piece = &self.plan.pieces[portion.piece];
-                let part = &mut buffer[..portion.len()];
-                read(&piece.source, &portion.spans, part)?;
-                let placed = store.place(part)?;
+                let placed = store.place_with(&mut place, portion.len() / PAGE, |part| {
+                    read(&piece.source, &portion.spans, part)
+                })?;
                 *all[nth].lock().expect("no panic") = runs(piece, &portion.spans, &placed);
                 let bytes = portion.len() as u64;
                 progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes);

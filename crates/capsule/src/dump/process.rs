@@ -39,7 +39,9 @@ pub(super) fn judge_status(
     let of = |space: &str| std::fs::read_link(format!("/proc/{pid}/ns/{space}")).ok();
     for (space, ours) in SPACES.iter().zip(&spaces.links) {
         if of(space) != *ours {
-            refuse(format!("it is in another {space} namespace than outlast, which is not carried"));
+            refuse(format!(
+                "it is in another {space} namespace than outlast, which is not carried"
+            ));
         }
     }
     // Mounts of its own, as a restored tree has, are no matter as long as what it sees is what we see.
