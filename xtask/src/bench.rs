@@ -2,6 +2,7 @@
 //!
 //! Each benchmark is a module of its own below this one and a line in [`BENCHES`].
 
+mod checkpoint;
 mod grid;
 mod lab;
 mod machine;
@@ -22,6 +23,7 @@ struct Bench {
 
 /// All of them.
 const BENCHES: &[Bench] = &[
+    Bench { name: "checkpoint", about: checkpoint::ABOUT, run: checkpoint::main },
     Bench { name: "grid", about: grid::ABOUT, run: grid::main },
     Bench { name: "soak", about: soak::ABOUT, run: soak::main },
     Bench { name: "staging", about: staging::ABOUT, run: staging::main },
