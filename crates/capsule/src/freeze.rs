@@ -31,6 +31,9 @@ const ALL_BUT_TRAP: u64 = !(1 << (libc::SIGTRAP - 1));
 /// Bytes mapped in each process for results of calls.
 pub(crate) const SCRATCH: u64 = 64 * 1024;
 
+/// Steps out of the vdso at most: its longest function takes some two hundred.
+const MAX_STEPS: usize = 4096;
+
 /// How often the list of processes is read again before a tree counts as one that grows without end.
 const MAX_ROUNDS: usize = 64;
 
@@ -375,8 +378,8 @@ impl Frozen {
         }
     }
 
-    fn hold_process(&mut self, at: usize) -> Result<(), CheckpointError> {
-        let process = &mut self.processes[at];
+    fn hold_process(&mut self, index: usize) -> Result<(), CheckpointError> {
+        let process = &mut self.processes[index];
         let pid = process.pid;
         let proc = process.proc();
         let text = proc.read("smaps").doing("reading smaps", pid)?;
@@ -386,7 +389,6 @@ impl Frozen {
         let careful = (process.status.ignored | process.status.pending) & trap != 0
             || process.threads.iter().any(|thread| thread.held.mask & trap != 0);
         let leader = process.threads[0].held.tid;
-        let base = process.threads[0].held.registers;
         let place = call_site(leader, &process.areas).doing("reading the vdso", pid)?;
         for thread in &mut process.threads {
             thread.held.careful = careful;
@@ -415,6 +417,11 @@ impl Frozen {
         for thread in &process.threads {
             trace::set_signal_mask(thread.held.tid, mask).doing("blocking signals", pid)?;
         }
+        if !careful {
+            self.leave_vdso(index)?;
+        }
+        let process = &mut self.processes[index];
+        let base = process.threads[0].held.registers;
         let remote = Remote { tid: leader, base, at, careful };
         let scratch = remote
             .call(
@@ -432,6 +439,33 @@ impl Frozen {
         process.threads[0].held.scratch = (scratch, SCRATCH);
         self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
         process.remote = Some(remote);
+        Ok(())
+    }
+
+    /// Lets threads that are in the vdso's code come out of it: another kernel's is another one.
+    fn leave_vdso(&mut self, index: usize) -> Result<(), CheckpointError> {
+        let process = &mut self.processes[index];
+        let pid = process.pid;
+        let Some(vdso) = process.areas.iter().find(|area| area.name == b"[vdso]") else {
+            return Ok(());
+        };
+        let inside = |registers: &Registers| (vdso.start..vdso.end).contains(&registers.rip());
+        for thread in &mut process.threads {
+            // In a call, it will be made again, or come out, by itself.
+            if thread.held.registers.in_call().is_some() {
+                continue;
+            }
+            let tid = thread.held.tid;
+            let mut steps = 0;
+            while inside(&thread.held.registers) && steps < MAX_STEPS {
+                trace::step(tid).doing("leaving the vdso", pid)?;
+                crate::remote::wait_soon(tid).doing("leaving the vdso", pid)?;
+                thread.held.registers = trace::registers(tid).doing("leaving the vdso", pid)?;
+                steps += 1;
+                // So that whoever puts them back puts them where it is.
+                self.rescue.hold(thread.slot, &thread.held);
+            }
+        }
         Ok(())
     }
 
