@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on says so by that")]
 
 mod apps;
+mod checkpoint;
 mod clocks;
 mod colluders;
 mod comfort;

@@ -106,6 +106,18 @@ impl World {
         Process::start(command, &self.log("client"), None)
     }
 
+    /// Starts `outlast` with these words alone, for commands that no node takes part in.
+    pub fn start_plain(&self, args: &[&str]) -> Process {
+        let mut command = self.command(binaries::outlast(), None);
+        command.args(args);
+        Process::start(command, &self.log("client"), None)
+    }
+
+    /// Runs `outlast` with these words alone, to its end.
+    pub fn plain(&self, args: &[&str]) -> Said {
+        self.start_plain(args).ended(CLIENT)
+    }
+
     /// Runs `outlast` with a data directory, to its end.
     pub fn outlast(&self, data_dir: &Path, args: &[&str]) -> Said {
         self.start(data_dir, args).ended(CLIENT)

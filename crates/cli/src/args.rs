@@ -1,5 +1,6 @@
 //! The command line, parsed. Nothing here touches a file, a socket or the clock.
 
+pub mod capsule;
 pub mod services;
 pub mod sim;
 pub mod vo;
@@ -128,6 +129,9 @@ pub enum Command {
     /// Simulate before you trust: what verification achieves against how many liars
     #[command(subcommand)]
     Sim(sim::SimCommand),
+    /// What needs no node: checkpoints.
+    #[command(flatten)]
+    Capsule(capsule::CapsuleCommand),
     /// Look at what works on this machine, what doesn't, and how to mend it
     ///
     /// Changes nothing and needs no privileges. Exit code 1: something won't work.
@@ -148,6 +152,7 @@ impl Command {
                 | Self::Man(_)
                 | Self::Services(_)
                 | Self::Sim(_)
+                | Self::Capsule(_)
                 | Self::App(AppCommand::Check(_))
         )
     }

@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod app;
+pub mod capsule;
 mod doctor;
 mod follow;
 mod job;
@@ -143,6 +144,7 @@ pub async fn act(command: Command, mut context: Context<'_>) -> Result<Exit, Fai
         Command::Down(args) => node::down(context, args).await,
         Command::App(command) => app::app(context, command),
         Command::Services(args) => services::services(context, &args),
+        Command::Capsule(_) => unreachable!("done before there is a runtime"),
         Command::Sim(command) => sim::sim(context, command),
         Command::Doctor => doctor::doctor(context).await,
         Command::Completions(args) => pages::completions(context, &args),

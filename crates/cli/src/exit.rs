@@ -47,7 +47,7 @@ Exit codes:
   6    no node has the program
   7    a right is missing, or a ticket is of no use
   130  interrupted by Ctrl-C
-For a job of a single command (`run` and `wait`): the command's own exit code.";
+For a job of a single command (`run` and `wait`) and for `restore`: the program's own exit code.";
 
 /// Why a command ends early.
 #[derive(Debug, PartialEq, Eq)]

@@ -31,10 +31,11 @@ pub mod ui;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::Parser;
 use outlast_node::config::LogFormat;
 
-use crate::args::Cli;
+use crate::args::capsule::CapsuleCli;
+use crate::args::{Cli, Command};
 use crate::commands::Context;
 use crate::config::Surroundings;
 use crate::embed::Embedder;
@@ -58,31 +59,62 @@ pub fn main_with_services(
     main(&embedded::Here { registry, services })
 }
 
+/// The whole of `checkpoint`, `restore` and `inspect`, if the command line is one of them: they need neither node nor
+/// settings nor a runtime, and take so little time that what nodes need would be most of it.
+pub fn capsule() -> Option<ExitCode> {
+    if !args::capsule::is_meant(std::env::args_os().skip(1)) {
+        return None;
+    }
+    Some(match parse::<CapsuleCli>() {
+        Ok(cli) => {
+            let mut ui = Ui::of_process(&cli.global);
+            let acted = commands::capsule::act(&cli.command, &mut ui);
+            end(acted, &mut ui)
+        }
+        Err(exit) => exit,
+    })
+}
+
 /// The whole command.
 pub fn main(embedder: &dyn Embedder) -> ExitCode {
-    let words: Vec<String> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let parsed = Cli::command()
-        .color(args::colours_of_help(&words))
-        .try_get_matches()
-        .and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let cli = match parse::<Cli>() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help is data and an error isn't; clap knows. A closed pipe is no error.
-            let _ = error.print();
-            if let Some(line) = args::meant(&error, &words) {
-                let mut stderr = std::io::stderr();
-                let _ = writeln!(stderr, "\noutlast: did you mean `{line}`?");
-            }
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::USAGE.0));
-        }
+        Err(exit) => return exit,
     };
     let mut ui = Ui::of_process(&cli.global);
+    if let Command::Capsule(command) = &cli.command {
+        // Before there are other threads: signals are to reach the one that waits for them.
+        let acted = commands::capsule::act(command, &mut ui);
+        return end(acted, &mut ui);
+    }
     let acted = Surroundings::find().and_then(|around| {
         ui.log_messages = logging::init(&cli, &around)? == LogFormat::Json;
         act(cli, around, &mut ui, embedder)
     });
+    end(acted, &mut ui)
+}
+
+/// The process's own words, parsed; or the code to end with, once what is wrong with them was said.
+fn parse<T: Parser>() -> Result<T, ExitCode> {
+    let words: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let parsed = T::command()
+        .color(args::colours_of_help(&words))
+        .try_get_matches()
+        .and_then(|matches| T::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        // Help is data and an error isn't; clap knows. A closed pipe is no error.
+        let _ = error.print();
+        if let Some(line) = args::meant(&error, &words) {
+            let mut stderr = std::io::stderr();
+            let _ = writeln!(stderr, "\noutlast: did you mean `{line}`?");
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::USAGE.0))
+    })
+}
+
+/// Says why a command failed, if it did, and with which code it ends.
+fn end(acted: Result<Exit, Failure>, ui: &mut Ui) -> ExitCode {
     let exit = match acted {
         Ok(exit) => exit,
         Err(failure) => {

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    outlast_cli::main_with(outlast_node::apps::registry())
+    outlast_cli::capsule().unwrap_or_else(|| outlast_cli::main_with(outlast_node::apps::registry()))
 }

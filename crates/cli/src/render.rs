@@ -1,5 +1,7 @@
 //! Tables and reports, as text.
 
+pub mod capsule;
+pub mod image;
 mod nodes;
 mod services;
 pub mod study;

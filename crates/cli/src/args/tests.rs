@@ -180,6 +180,10 @@ fn help_tells_commands_and_exit_codes() {
           app          Show, check and explain applications: what Outlast knows about programs
           services     List technical services: how a job may be treated, with arguments and defaults
           sim          Simulate before you trust: what verification achieves against how many liars
+          checkpoint   Write a running program, with all its processes, to an image, and end it or let it go
+                       on
+          restore      Run a program again from its image, and wait for it
+          inspect      Tell what is in an image: processes, files, where and when it was taken
           doctor       Look at what works on this machine, what doesn't, and how to mend it
           completions  Print a script that completes command lines in a shell
           man          Print the manual page, or write one for each command to a folder
@@ -223,7 +227,7 @@ fn help_tells_commands_and_exit_codes() {
           6    no node has the program
           7    a right is missing, or a ticket is of no use
           130  interrupted by Ctrl-C
-        For a job of a single command (`run` and `wait`): the command's own exit code.
+        For a job of a single command (`run` and `wait`) and for `restore`: the program's own exit code.
     "#]].assert_eq(&trimmed(&command.render_long_help().to_string()));
 }
 
