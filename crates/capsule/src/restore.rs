@@ -258,7 +258,9 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
     let own = vdso::judge_machine(reader.machine(), &mut progress.notes)?;
     progress.end("read", FaultPoint::Prepared)?;
 
-    let spaces = spaces::Spaces::enter(snapshot, options, &mut progress.notes)?;
+    // Stubs are made on this processor, and stay here until they are whole: calls are ten times as fast.
+    let anywhere = pin();
+    let spaces = spaces::Spaces::enter(snapshot, options, &anywhere, &mut progress.notes)?;
     progress.end("spaces", FaultPoint::Spaces)?;
 
     let files = open::judge_files(snapshot, options)?;
@@ -266,7 +268,7 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
     let parked = open::open_all(&reader, &spaces, options)?;
     progress.end("open", FaultPoint::Opened)?;
 
-    let mut builder = build::Builder::new(&reader, &crew, &spaces, parked, own);
+    let mut builder = build::Builder::new(&reader, &crew, &spaces, parked, own, anywhere);
     builder.build(&mut progress)?;
     let (memory_bytes, threads) = (builder.filled_bytes, builder.thread_count());
     builder.go()?;
@@ -292,6 +294,18 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
             notes: progress.notes,
         },
     })
+}
+
+/// Binds this thread to the processor that it is on: where it was allowed to be before.
+fn pin() -> Vec<u64> {
+    use outlast_os::schedule;
+    let own = schedule::affinity(0).unwrap_or_default();
+    let mine = schedule::current_processor();
+    let mut one = vec![0_u64; mine / 64 + 1];
+    one[mine / 64] = 1 << (mine % 64);
+    // Slower if it can't be.
+    let _ = schedule::set_affinity(0, &one);
+    own
 }
 
 /// How long something that is about to happen may take.

@@ -82,6 +82,8 @@ pub(super) struct Builder<'a> {
     pub(super) spaces: &'a Spaces,
     parked: Option<Parked>,
     pub(super) own: OwnVdso,
+    /// Where this program may run: threads that can't run where they did may run there.
+    pub(super) anywhere: Vec<u64>,
     /// By index of [`Snapshot::processes`].
     pub(super) made: Vec<Option<Made>>,
     pub(super) notes: Vec<String>,
@@ -96,6 +98,7 @@ impl<'a> Builder<'a> {
         spaces: &'a Spaces,
         parked: Parked,
         own: OwnVdso,
+        anywhere: Vec<u64>,
     ) -> Self {
         let snapshot = reader.snapshot();
         Self {
@@ -105,6 +108,7 @@ impl<'a> Builder<'a> {
             spaces,
             parked: Some(parked),
             own,
+            anywhere,
             made: snapshot.processes.iter().map(|_| None).collect(),
             notes: Vec::new(),
             filled_bytes: 0,
@@ -158,6 +162,7 @@ impl<'a> Builder<'a> {
                 self.finish_process(index)?;
             }
             if let State::Stopped { signal, told } = self.process(index).state {
+                self.schedule_threads(index);
                 self.release_stopped(index, signal, told)?;
             }
         }
@@ -491,6 +496,7 @@ impl<'a> Builder<'a> {
             let process = self.process(index);
             if process.body.is_some() && matches!(process.state, State::Running) {
                 self.set_registers(index)?;
+                self.schedule_threads(index);
             }
         }
         for index in (0..self.snapshot.processes.len()).rev() {

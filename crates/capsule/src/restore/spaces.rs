@@ -38,6 +38,7 @@ impl Spaces {
     pub(super) fn enter(
         snapshot: &Snapshot,
         options: &RestoreOptions,
+        anywhere: &[u64],
         notes: &mut Vec<String>,
     ) -> Result<Self, RestoreError> {
         let proc = File::open("/proc").with(|| "opening /proc".to_owned())?;
@@ -56,6 +57,8 @@ impl Spaces {
             spaces::unshare(spaces::PIDS).needing("making a pid namespace", "CAP_SYS_ADMIN")?;
             spaces.init = Some(first_process(notes)?);
             let pid = spaces.init.as_ref().expect("just set").pid;
+            // It isn't bound to where this thread is.
+            let _ = outlast_os::schedule::set_affinity(pid, anywhere);
             let mounts = spaces
                 .open(&format!("{pid}/ns/mnt"), OFlag::O_RDONLY)
                 .with(|| "opening the mounts".to_owned())?;

@@ -44,16 +44,20 @@ impl Builder<'_> {
     pub(super) fn finish_threads(&mut self, index: usize) -> Result<(), RestoreError> {
         let process = self.process(index);
         let made = self.made(index);
-        let mut notes = Vec::new();
         let leader = &process.threads[0];
         made.call(libc::SYS_set_tid_address, &[leader.clear_tid])
             .trying("setting the address to clear", process.pid)?;
         steps(made, process).trying("preparing the threads", process.pid)?;
-        for (nth, thread) in process.threads.iter().enumerate() {
-            schedule_one(made.tids[nth], thread, &mut notes);
+        Ok(())
+    }
+
+    /// How the threads are scheduled: when they make no more calls for us.
+    pub(super) fn schedule_threads(&mut self, index: usize) {
+        let mut notes = Vec::new();
+        for (thread, tid) in self.process(index).threads.iter().zip(&self.made(index).tids) {
+            schedule_one(*tid, thread, &self.anywhere, &mut notes);
         }
         self.notes.append(&mut notes);
-        Ok(())
     }
 
     /// Who the threads are: last, as it may take away the right to do the rest.
@@ -150,7 +154,7 @@ fn steps(made: &Made, process: &Process) -> io::Result<()> {
 }
 
 /// Scheduling is set from outside; what isn't allowed is noted, as the program runs without.
-fn schedule_one(tid: i32, thread: &Thread, notes: &mut Vec<String>) {
+fn schedule_one(tid: i32, thread: &Thread, anywhere: &[u64], notes: &mut Vec<String>) {
     let wanted = &thread.schedule;
     let attributes = Attributes {
         policy: wanted.policy,
@@ -174,7 +178,12 @@ fn schedule_one(tid: i32, thread: &Thread, notes: &mut Vec<String>) {
         note("scheduling", schedule::set_attributes(tid, &attributes));
     }
     if schedule::affinity(tid).ok().as_ref() != Some(&wanted.affinity) {
-        note("the set of processors", schedule::set_affinity(tid, &wanted.affinity));
+        let set = schedule::set_affinity(tid, &wanted.affinity);
+        if set.is_err() {
+            // Other processors than there were.
+            let _ = schedule::set_affinity(tid, anywhere);
+        }
+        note("the set of processors", set);
     }
     if schedule::io_priority(tid).ok() != Some(wanted.io) {
         note("the I/O priority", schedule::set_io_priority(tid, wanted.io));
