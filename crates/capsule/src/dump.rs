@@ -32,6 +32,7 @@ use crate::rescue::Rescue;
 use crate::{FaultPoint, machine};
 
 pub(crate) use files::Streams;
+pub(crate) use restart::begin_again;
 
 /// What becomes of the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,10 +23,7 @@ use outlast_os::{schedule, trace as ptrace};
 use crate::error::{CheckpointError, Doing};
 use crate::proc::{Area, Proc, Stat, Status, parse_areas};
 use crate::remote::Remote;
-use crate::rescue::{AFFINITY_WORDS, Held, MAX_THREADS, PARK, Rescue};
-
-/// Everything but `SIGTRAP` is blocked while a thread makes calls for us.
-const ALL_BUT_TRAP: u64 = !(1 << (libc::SIGTRAP - 1));
+use crate::rescue::{self, AFFINITY_WORDS, Held, MAX_THREADS, PARK, Rescue};
 
 /// Bytes mapped in each process for results of calls.
 pub(crate) const SCRATCH: u64 = 64 * 1024;
@@ -51,6 +48,8 @@ const WORTH_PINNING: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped {
     pub(crate) held: Held,
+    /// Its registers as they were when it stopped.
+    pub(crate) found: Registers,
     /// Its place in the rescue's memory.
     slot: usize,
 }
@@ -227,17 +226,23 @@ impl Frozen {
             };
             let mut affinity = [0; AFFINITY_WORDS];
             affinity[..words.len()].copy_from_slice(words);
+            let back = crate::dump::begin_again(pid, tid, registers, mask);
             let held = Held {
                 tid,
-                registers,
+                registers: back,
                 mask,
                 affinity,
                 affinity_words: words.len(),
                 scratch: (0, 0),
+                at: 0,
                 parked: 0,
-                careful: false,
+                pid,
             };
-            threads.push(Stopped { held, slot });
+            if back != registers {
+                // At once: whatever becomes of us, the program doesn't see that its call was interrupted.
+                let _ = trace::set_registers(tid, &back);
+            }
+            threads.push(Stopped { held, found: registers, slot });
         }
         let (stopped_by, problem) = match stopped {
             Ok(stopped_by) => (stopped_by, None),
@@ -384,23 +389,26 @@ impl Frozen {
         let proc = process.proc();
         let text = proc.read("smaps").doing("reading smaps", pid)?;
         process.areas = parse_areas(&text).doing("reading smaps", pid)?;
-        // What the program does with SIGTRAP itself must not meet with what steps do with it.
-        let trap = 1 << (libc::SIGTRAP - 1);
-        let careful = (process.status.ignored | process.status.pending) & trap != 0
-            || process.threads.iter().any(|thread| thread.held.mask & trap != 0);
         let leader = process.threads[0].held.tid;
         let place = call_site(leader, &process.areas).doing("reading the vdso", pid)?;
-        for thread in &mut process.threads {
-            thread.held.careful = careful;
+        for thread in &process.threads {
             self.rescue.hold(thread.slot, &thread.held);
         }
+        let stepped = self.leave_vdso(index)?;
+        let process = &mut self.processes[index];
         let at = match place {
             CallSite::Free(at) => {
-                process.threads[0].held.parked = at;
-                self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
+                for thread in &mut process.threads {
+                    thread.held.parked = at;
+                    self.rescue.hold(thread.slot, &thread.held);
+                }
                 for (nth, word) in PARK.iter().enumerate() {
                     ptrace::poke(leader, at + nth as u64 * 8, *word)
                         .doing("preparing the vdso", pid)?;
+                }
+                for thread in &process.threads {
+                    trace::set_registers(thread.held.tid, &thread.held.asleep())
+                        .doing("parking a thread", pid)?;
                 }
                 at
             }
@@ -413,24 +421,28 @@ impl Frozen {
                 });
             }
         };
-        let mask = if careful { u64::MAX } else { ALL_BUT_TRAP };
         for thread in &process.threads {
-            trace::set_signal_mask(thread.held.tid, mask).doing("blocking signals", pid)?;
+            trace::set_signal_mask(thread.held.tid, u64::MAX).doing("blocking signals", pid)?;
         }
-        if !careful {
-            self.leave_vdso(index)?;
-        }
-        let process = &mut self.processes[index];
         let base = process.threads[0].held.registers;
-        let remote = Remote { tid: leader, base, at, careful };
+        let remote = Remote { tid: leader, base, at, careful: true };
+        // At a place of our choice, written down before: it is found whenever we end.
+        const MAP_FIXED_NOREPLACE: i32 = 0x10_0000;
+        let (scratch, fixed) = match gap(&process.areas) {
+            Some(place) => (place, MAP_FIXED_NOREPLACE),
+            None => (0, 0),
+        };
+        process.threads[0].held.at = at;
+        process.threads[0].held.scratch = (scratch, SCRATCH);
+        self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
         let scratch = remote
             .call(
                 libc::SYS_mmap,
                 &[
-                    0,
+                    scratch,
                     SCRATCH,
                     bits(libc::PROT_READ | libc::PROT_WRITE),
-                    bits(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS),
+                    bits(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | fixed),
                     u64::MAX,
                     0,
                 ],
@@ -439,34 +451,54 @@ impl Frozen {
         process.threads[0].held.scratch = (scratch, SCRATCH);
         self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
         process.remote = Some(remote);
+        for nth in stepped {
+            // Ends its stepping: it would outlive us, and nobody would catch its traps.
+            let remote = process.remote_in(&process.threads[nth]);
+            remote.call(libc::SYS_getpid, &[]).doing("ending steps", pid)?;
+        }
         Ok(())
     }
 
-    /// Lets threads that are in the vdso's code come out of it: another kernel's is another one.
-    fn leave_vdso(&mut self, index: usize) -> Result<(), CheckpointError> {
+    /// Lets threads that are in the vdso's code come out of it: another kernel's is another one. Answers which were stepped.
+    ///
+    /// A tracer that dies meanwhile takes the process along: a step that nobody waits for ends with a `SIGTRAP`. Few
+    /// threads are there, for less than a microsecond each.
+    fn leave_vdso(&mut self, index: usize) -> Result<Vec<usize>, CheckpointError> {
         let process = &mut self.processes[index];
         let pid = process.pid;
+        let mut stepped = Vec::new();
         let Some(vdso) = process.areas.iter().find(|area| area.name == b"[vdso]") else {
-            return Ok(());
+            return Ok(stepped);
         };
+        // What the program does with SIGTRAP itself must not meet with what steps do with it.
+        const TRAP: u64 = 1 << (libc::SIGTRAP - 1);
+        if (process.status.ignored | process.status.pending) & TRAP != 0 {
+            return Ok(stepped);
+        }
         let inside = |registers: &Registers| (vdso.start..vdso.end).contains(&registers.rip());
-        for thread in &mut process.threads {
+        for (nth, thread) in process.threads.iter_mut().enumerate() {
             // In a call, it will be made again, or come out, by itself.
-            if thread.held.registers.in_call().is_some() {
+            if thread.held.registers.in_call().is_some()
+                || !inside(&thread.held.registers)
+                || thread.held.mask & TRAP != 0
+            {
                 continue;
             }
             let tid = thread.held.tid;
+            trace::set_signal_mask(tid, !TRAP).doing("blocking signals", pid)?;
+            stepped.push(nth);
             let mut steps = 0;
             while inside(&thread.held.registers) && steps < MAX_STEPS {
                 trace::step(tid).doing("leaving the vdso", pid)?;
                 crate::remote::wait_soon(tid).doing("leaving the vdso", pid)?;
                 thread.held.registers = trace::registers(tid).doing("leaving the vdso", pid)?;
+                thread.found = thread.held.registers;
                 steps += 1;
                 // So that whoever puts them back puts them where it is.
                 self.rescue.hold(thread.slot, &thread.held);
             }
         }
-        Ok(())
+        Ok(stepped)
     }
 
     /// Lets everything go on as it was.
@@ -480,13 +512,14 @@ impl Frozen {
         let mut problem = None;
         let processes = std::mem::take(&mut self.processes);
         for process in &processes {
-            for thread in &process.threads {
-                let put = thread.held.put_back();
-                if let Err(error) = put
-                    && error.raw_os_error() != Some(libc::ESRCH)
-                {
-                    problem = problem.or(Some((process.pid, error)));
-                }
+            let mut threads: Vec<Held> = process.threads.iter().map(|thread| thread.held).collect();
+            let write_down =
+                |nth: usize, held: &Held| self.rescue.hold(process.threads[nth].slot, held);
+            if let Err(error) = rescue::put_back(&mut threads, |_| true, write_down) {
+                problem = problem.or(Some((process.pid, error)));
+            }
+            // The leader last: it is where the others' process begins.
+            for thread in process.threads.iter().rev() {
                 self.rescue.forget(thread.slot);
             }
         }
@@ -513,6 +546,7 @@ impl Frozen {
     pub(crate) fn kill(mut self) {
         self.spread();
         let processes = std::mem::take(&mut self.processes);
+        self.rescue.doom();
         for process in processes.iter().rev() {
             if !process.is_zombie()
                 && let Ok(handle) = foreign::pidfd_open(process.pid)
@@ -523,11 +557,11 @@ impl Frozen {
             }
             // A leader's end is told only after its threads' ends were heard.
             for thread in process.threads.iter().rev() {
-                self.rescue.forget(thread.slot);
                 while !matches!(
                     trace::wait(thread.held.tid, true),
                     Ok(Some(Event::Exited(_) | Event::Killed(_))) | Err(_)
                 ) {}
+                self.rescue.forget(thread.slot);
             }
             if let Some(parent) = process.parent.map(|parent| &processes[parent])
                 && let Some(thread) = parent.threads.get(process.parent_thread)
@@ -554,6 +588,15 @@ fn this_processor() -> Vec<u64> {
     let mut one = vec![0_u64; mine / 64 + 1];
     one[mine / 64] = 1 << (mine % 64);
     one
+}
+
+/// The highest place where nothing is mapped, with room for [`SCRATCH`].
+fn gap(areas: &[Area]) -> Option<u64> {
+    // Not beside a neighbour: a stack that grows down keeps others away.
+    const AWAY: u64 = 4 << 20;
+    let pairs = areas.iter().zip(areas.iter().skip(1)).rev();
+    let mut roomy = pairs.filter(|(below, above)| above.start.saturating_sub(below.end) > 2 * AWAY);
+    roomy.next().map(|(_, above)| above.start - AWAY)
 }
 
 enum CallSite {

@@ -3,10 +3,12 @@
 //! A stopped thread gets registers that make it execute the `syscall` instruction which its vdso
 //! has anyway, for one step, and its own registers back. Nothing is loaded into it.
 //!
-//! While it isn't stopped it must not run a handler: the caller blocks all its signals but `SIGTRAP`.
-//! That one is left, because the kernel resets a blocked or ignored `SIGTRAP` to its default when a
-//! step ends; where the program ignores it, [`Remote::careful`] uses stops at system call
-//! boundaries, which cost twice as much and touch no signal.
+//! While it isn't stopped it must not run a handler: the caller blocks all its signals, but for steps not `SIGTRAP`:
+//! the kernel resets a blocked or ignored `SIGTRAP` to its default when a step ends.
+//!
+//! Steps are for processes that die with us anyway. A thread whose tracer dies while it steps goes on stepping, and is
+//! ended by the `SIGTRAP` that nobody catches any more; so what has to survive us is [`Remote::careful`]: it stops at
+//! system call boundaries, which cost twice as much and leave nothing behind.
 
 use std::io;
 

@@ -12,11 +12,14 @@
 //!   eb f7            jmp  -9
 //! ```
 //!
-//! So a thread whose tracer dies sleeps there, all signals blocked, until the watchdog has seized it,
-//! given back what it had, and let it go. Letting go without an accident is the same code.
+//! All threads get registers that sleep there before anything else is done to them: one whose tracer dies sleeps there, all
+//! signals blocked, until the watchdog has seized it, given back what it had, and let it go. A thread that isn't found there
+//! runs with registers of its own, that are newer than those written down: they stay. Letting go without an
+//! accident is the same code.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use outlast_os::shared::{SharedWords, Watchdog, watchdog};
 use outlast_os::trace::{self, Event, REGISTERS, Registers, Seize};
@@ -48,40 +51,91 @@ pub(crate) struct Held {
     pub(crate) mask: u64,
     pub(crate) affinity: [u64; AFFINITY_WORDS],
     pub(crate) affinity_words: usize,
-    /// Memory that was mapped for results: address and length.
+    /// Memory that is mapped for results: address and length. Of the first thread alone.
     pub(crate) scratch: (u64, u64),
-    /// Where [`PARK`] was written.
+    /// The `syscall` instruction that it makes calls with.
+    pub(crate) at: u64,
+    /// Where [`PARK`] was written; 0: there was no room.
     pub(crate) parked: u64,
-    /// The process ignores `SIGTRAP`.
-    pub(crate) careful: bool,
+    /// Its process.
+    pub(crate) pid: i32,
 }
 
+/// What `SIGKILL` and `SIGSTOP` are in a mask: they can't be blocked.
+const NEVER_BLOCKED: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1);
+
 impl Held {
-    /// Puts everything back and lets the thread go. All threads of a process are put back before
-    /// the first one is let go.
-    pub(crate) fn put_back(&self) -> io::Result<()> {
-        if self.parked != 0 {
-            let remote = Remote {
-                tid: self.tid,
-                base: self.registers,
-                at: self.parked,
-                careful: self.careful,
-            };
-            if self.scratch.0 != 0 {
-                remote.call(libc::SYS_munmap, &[self.scratch.0, self.scratch.1])?;
-            }
-            for (nth, _) in PARK.iter().enumerate() {
-                trace::poke(self.tid, self.parked + nth as u64 * 8, 0)?;
-            }
+    /// Registers that sleep in the loop.
+    pub(crate) fn asleep(&self) -> Registers {
+        let mut registers = self.registers;
+        registers.set_call(self.parked + 2, 0, [0; 6]);
+        registers
+    }
+
+    /// Whether registers are those of the loop: not the thread's own.
+    fn is_in_loop(&self, registers: &Registers) -> bool {
+        let room = (PARK.len() * 8) as u64;
+        self.parked != 0 && registers.rip().wrapping_sub(self.parked) < room
+    }
+
+    fn give_back(&self, ours: bool) -> io::Result<()> {
+        if ours {
+            trace::set_registers(self.tid, &self.registers)?;
         }
-        trace::set_registers(self.tid, &self.registers)?;
-        trace::set_signal_mask(self.tid, self.mask)?;
-        if self.affinity_words > 0 {
-            outlast_os::schedule::set_affinity(self.tid, &self.affinity[..self.affinity_words])?;
+        // A thread that ran on with its own registers and the mask of ours was about to get its own.
+        if ours
+            || trace::signal_mask(self.tid)? | NEVER_BLOCKED | 1 << (libc::SIGTRAP - 1) == u64::MAX
+        {
+            trace::set_signal_mask(self.tid, self.mask)?;
         }
         Ok(())
     }
+}
 
+/// Puts everything of a process back: it can be let go then. `ours` says of which threads the registers
+/// aren't their own; `write_down` keeps what is known about a thread true at each step, so that somebody else can go on after it.
+///
+/// The order is what matters. The memory goes while all threads still sleep in the loop; each thread gets registers and
+/// mask together; the loop goes when nobody is in it any more.
+pub(crate) fn put_back(
+    threads: &mut [Held],
+    ours: impl Fn(&Held) -> bool,
+    write_down: impl Fn(usize, &Held),
+) -> io::Result<()> {
+    let mut problem = None;
+    // A thread that is gone needs nothing, and the others still do.
+    let mut note = |result: io::Result<()>| match result {
+        Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
+            problem.get_or_insert(error);
+        }
+        _ => {}
+    };
+    if let Some(leader) = threads.first_mut()
+        && leader.scratch.0 != 0
+        && ours(leader)
+    {
+        let (tid, base) = (leader.tid, leader.registers);
+        let remote = Remote { tid, base, at: leader.at, careful: true };
+        note(remote.call(libc::SYS_munmap, &[leader.scratch.0, leader.scratch.1]).map(drop));
+        leader.scratch = (0, 0);
+        write_down(0, leader);
+    }
+    for held in threads.iter() {
+        note(held.give_back(ours(held)));
+        if held.affinity_words > 0 {
+            let words = &held.affinity[..held.affinity_words];
+            note(outlast_os::schedule::set_affinity(held.tid, words));
+        }
+    }
+    if let Some(held) = threads.first().filter(|held| held.parked != 0) {
+        for (nth, _) in PARK.iter().enumerate() {
+            note(trace::poke(held.tid, held.parked + nth as u64 * 8, 0));
+        }
+    }
+    problem.map_or(Ok(()), Err)
+}
+
+impl Held {
     fn encode(&self, slot: &[AtomicU64]) {
         let put = |at: usize, word: u64| slot[at].store(word, Ordering::Relaxed);
         put(1, u64::from(self.tid.cast_unsigned()));
@@ -96,7 +150,8 @@ impl Held {
         put(48, self.scratch.0);
         put(49, self.scratch.1);
         put(50, self.parked);
-        put(51, u64::from(self.careful));
+        put(51, u64::from(self.pid.cast_unsigned()));
+        put(52, self.at);
         slot[0].store(1, Ordering::Release);
     }
 
@@ -110,7 +165,8 @@ impl Held {
             registers: Registers(std::array::from_fn::<_, REGISTERS, _>(|nth| get(20 + nth))),
             scratch: (get(48), get(49)),
             parked: get(50),
-            careful: get(51) == 1,
+            pid: i32::try_from(get(51)).unwrap_or(0),
+            at: get(52),
         })
     }
 }
@@ -124,7 +180,7 @@ pub(crate) struct Rescue {
 
 impl Rescue {
     pub(crate) fn start() -> io::Result<Self> {
-        let words = SharedWords::new(MAX_THREADS * SLOT)?;
+        let words = SharedWords::new((1 + MAX_THREADS) * SLOT)?;
         let seen = &words;
         let watchdog = watchdog(|| rescue(seen))?;
         Ok(Self { words, _watchdog: watchdog })
@@ -133,6 +189,7 @@ impl Rescue {
     /// Writes down the `nth` thread.
     pub(crate) fn hold(&self, nth: usize, held: &Held) {
         held.encode(self.slot(nth));
+        self.used(nth);
     }
 
     /// Writes down only where the `nth` thread, which still runs, was allowed to run.
@@ -145,50 +202,98 @@ impl Rescue {
             put(4 + nth, *word);
         }
         slot[0].store(PINNED, Ordering::Release);
+        self.used(nth);
     }
 
-    /// The `nth` thread has everything back.
+    /// The `nth` thread has everything back, or is gone.
     pub(crate) fn forget(&self, nth: usize) {
         self.slot(nth)[0].store(0, Ordering::Release);
     }
 
+    /// From now on whoever is written down is to end, whatever happens: its image is safe.
+    pub(crate) fn doom(&self) {
+        self.words.words()[0].store(1, Ordering::Release);
+    }
+
+    /// How many slots the watchdog has to look at.
+    fn used(&self, nth: usize) {
+        self.words.words()[1].fetch_max(nth as u64 + 1, Ordering::AcqRel);
+    }
+
     fn slot(&self, nth: usize) -> &[AtomicU64] {
-        &self.words.words()[nth * SLOT..(nth + 1) * SLOT]
+        // The first has room for what concerns all.
+        let start = (1 + nth) * SLOT;
+        &self.words.words()[start..start + SLOT]
     }
 }
 
 /// What the watchdog does. There is nobody to tell what fails: a thread that is gone needs nothing.
 fn rescue(words: &SharedWords) {
-    let held: Vec<Held> = words
-        .words()
-        .chunks(SLOT)
-        .map_while(|slot| {
-            // Slots are used in order, and may be forgotten again.
-            (slot[1].load(Ordering::Relaxed) != 0).then(|| Held::decode(slot))
-        })
-        .flatten()
-        .collect();
-    for slot in words.words().chunks(SLOT).take_while(|slot| slot[1].load(Ordering::Relaxed) != 0) {
+    let (all, slots) = words.words().split_at(SLOT);
+    let used = usize::try_from(all[1].load(Ordering::Acquire)).unwrap_or(0);
+    let used = slots.chunks(SLOT).take(used);
+    let mut processes: Vec<Vec<Held>> = Vec::new();
+    for slot in used {
         if slot[0].load(Ordering::Acquire) == PINNED {
             let word = |at: usize| slot[at].load(Ordering::Relaxed);
             let count = usize::try_from(word(3)).unwrap_or(0).min(AFFINITY_WORDS);
             let words: Vec<u64> = (0..count).map(|nth| word(4 + nth)).collect();
             let _ = outlast_os::schedule::set_affinity(i32::try_from(word(1)).unwrap_or(0), &words);
         }
+        let Some(held) = Held::decode(slot) else { continue };
+        match processes.iter_mut().find(|process| process[0].pid == held.pid) {
+            // The leader first.
+            Some(process) if held.tid == held.pid => process.insert(0, held),
+            Some(process) => process.push(held),
+            None => processes.push(vec![held]),
+        }
     }
-    for held in &held {
-        let _ = take(held.tid);
+    if all[0].load(Ordering::Acquire) == 1 {
+        for process in processes.iter().rev() {
+            end(process[0].pid);
+        }
+        return;
     }
-    for held in &held {
-        let _ = held.put_back();
+    for process in &mut processes {
+        process.retain(|held| take(held.tid).is_ok());
+        let mut parked = Vec::new();
+        let pid = process.first().map_or(0, |held| held.pid);
+        for held in process.iter() {
+            let Ok(now) = trace::registers(held.tid) else { continue };
+            if held.is_in_loop(&now) {
+                parked.push(held.tid);
+                continue;
+            }
+            let back = crate::dump::begin_again(pid, held.tid, now, held.mask);
+            if back != now {
+                let _ = trace::set_registers(held.tid, &back);
+            }
+        }
+        let _ = put_back(process, |held| parked.contains(&held.tid), |_, _| {});
     }
-    for held in &held {
+    for held in processes.iter().flatten() {
         let _ = trace::detach(held.tid, 0);
     }
 }
 
+fn end(pid: i32) {
+    use std::os::fd::AsFd;
+    if let Ok(handle) = outlast_os::foreign::pidfd_open(pid) {
+        let _ = outlast_os::foreign::kill(handle.as_fd(), libc::SIGKILL);
+    }
+}
+
+/// Stops a thread. A dying tracer closes its files, which is how its death is heard of, before it lets its tracees
+/// go: so they may still be somebody's for a moment.
 fn take(tid: i32) -> io::Result<()> {
-    trace::seize(tid, Seize::default())?;
+    const MOMENT: Duration = Duration::from_secs(10);
+    let deadline = Instant::now() + MOMENT;
+    while let Err(error) = trace::seize(tid, Seize::default()) {
+        if error.raw_os_error() != Some(libc::EPERM) || Instant::now() > deadline {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
     trace::interrupt(tid)?;
     loop {
         match trace::wait(tid, true)? {

@@ -167,15 +167,20 @@ fn request(what: libc::c_uint, tid: i32, address: usize, data: usize) -> io::Res
 /// # Errors
 /// `EPERM`: it is traced already, or the caller may not. `ESRCH`: there is no such thread.
 pub fn seize(tid: i32, how: Seize) -> io::Result<()> {
-    let mut options = 0;
+    request(libc::PTRACE_SEIZE, tid, 0, options(how)).map(drop)
+}
+
+fn options(how: Seize) -> usize {
+    // If a tracer dies before it heard of a stop at a call, the kernel sends the tracee what the stop
+    // reports: `SIGTRAP`, or with this option a number that is no signal and sent to nobody.
+    let mut options = libc::PTRACE_O_TRACESYSGOOD;
     if how.kill_with_tracer {
         options |= libc::PTRACE_O_EXITKILL;
     }
     if how.follow {
         options |= libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
     }
-    let options = usize::try_from(options).expect("options are bits");
-    request(libc::PTRACE_SEIZE, tid, 0, options).map(drop)
+    usize::try_from(options).expect("options are bits")
 }
 
 /// Changes what was given to [`seize`]; the thread has to be stopped.
@@ -183,15 +188,7 @@ pub fn seize(tid: i32, how: Seize) -> io::Result<()> {
 /// # Errors
 /// As the kernel says.
 pub fn set_options(tid: i32, how: Seize) -> io::Result<()> {
-    let mut options = 0;
-    if how.kill_with_tracer {
-        options |= libc::PTRACE_O_EXITKILL;
-    }
-    if how.follow {
-        options |= libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
-    }
-    let options = usize::try_from(options).expect("options are bits");
-    request(libc::PTRACE_SETOPTIONS, tid, 0, options).map(drop)
+    request(libc::PTRACE_SETOPTIONS, tid, 0, options(how)).map(drop)
 }
 
 /// Asks a tracee to stop; [`wait`] tells when it did.
@@ -232,8 +229,10 @@ fn event(status: i32) -> Event {
     if libc::WIFSIGNALED(status) {
         return Event::Killed(libc::WTERMSIG(status));
     }
+    const AT_CALL: i32 = libc::SIGTRAP | 0x80;
     let signal = libc::WSTOPSIG(status);
     match status >> 16 {
+        0 if signal == AT_CALL => Event::Signal(libc::SIGTRAP),
         0 => Event::Signal(signal),
         libc::PTRACE_EVENT_STOP => Event::Stop(signal),
         libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {

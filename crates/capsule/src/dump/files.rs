@@ -238,14 +238,18 @@ impl Files {
             Class::Timer(_) => {
                 // Asked for its time, a timer counts what it has missed.
                 let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
-                outlast_os::files::timer_left(&end)?;
+                let armed = outlast_os::files::timer_left(&end)?;
                 let info = DescriptorInfo::parse(&proc.read(&format!("fdinfo/{number}"))?)?;
                 let timer = info.timer.unwrap_or_default();
                 Open::Timer {
                     clock: timer.clock,
                     ticks: timer.ticks,
                     flags: timer.flags,
-                    left: timer.left,
+                    left: match timer.left {
+                        // It fired since it was asked, and isn't wound up again before it is read.
+                        0 if armed > 0 => timer.interval,
+                        left => left,
+                    },
                     interval: timer.interval,
                 }
             }

@@ -154,13 +154,11 @@ pub(super) fn adjust(
     asleep: &Asleep,
 ) -> io::Result<()> {
     let held = &process.threads[nth].held;
-    let mut registers = held.registers;
+    let mut registers = process.threads[nth].found;
     let Some(mut number) = registers.in_call() else { return Ok(()) };
     let result = registers.result();
-    let awake = thread.pending.iter().chain(pending_of_process(process)?.iter()).any(|info| {
-        let signal = i32::from_le_bytes(info.0[..4].try_into().expect("128 bytes"));
-        signal > 0 && held.mask & 1 << (signal - 1) == 0
-    });
+    let pending = pending_of_process(process)?;
+    let awake = thread.pending.iter().chain(&pending).any(|info| wakes(info, held.mask));
     if number == RESTART_SYSCALL {
         // It had been restarted before: what it was stands before the instruction.
         let by_wait = || call_of_wait(asleep.waits.get(&held.tid)?, &registers);
@@ -205,6 +203,28 @@ pub(super) fn adjust(
     }
     thread.registers = registers.0.to_vec();
     Ok(())
+}
+
+/// The registers with which a stopped thread makes a call again that would answer `EINTR` because of the stop; its
+/// own, if that isn't so.
+pub(crate) fn begin_again(pid: i32, tid: i32, found: Registers, mask: u64) -> Registers {
+    let mut registers = found;
+    let Some(number) = found.in_call().filter(|number| restarts_by_hand(*number)) else {
+        return found;
+    };
+    let pending = |id, shared| super::threads::infos(id, shared).unwrap_or_default();
+    let mut waiting = pending(tid, false).into_iter().chain(pending(pid, true));
+    if found.result() == EINTR && !waiting.any(|info| wakes(&info, mask)) {
+        registers.answer(number.cast_signed());
+        registers.set_rip(registers.rip() - 2);
+    }
+    registers
+}
+
+/// Whether a signal that waits isn't blocked.
+fn wakes(info: &outlast_image::SigInfo, mask: u64) -> bool {
+    let signal = i32::from_le_bytes(info.0[..4].try_into().expect("128 bytes"));
+    signal > 0 && mask & 1 << (signal - 1) == 0
 }
 
 fn pending_of_process(process: &StoppedProcess) -> io::Result<Vec<outlast_image::SigInfo>> {

@@ -146,7 +146,7 @@ fn one(
     Ok(Thread {
         tid: status.tid,
         name,
-        registers: held.registers.0.to_vec(),
+        registers: process.threads[nth].found.0.to_vec(),
         xstate,
         xstate_len,
         mask: held.mask,
