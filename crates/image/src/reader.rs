@@ -33,6 +33,10 @@ impl Reader {
     /// It isn't an image, is of another version, is damaged (which section), or contradicts itself.
     pub fn open(path: &Path) -> Result<Self, ImageError> {
         let failed = |source| ImageError::Io { doing: "reading", path: path.to_owned(), source };
+        // A named pipe would be waited for.
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(ImageError::Foreign(path.to_owned()));
+        }
         let file = File::open(path).map_err(failed)?;
         let meta = file.metadata().map_err(failed)?;
         if !meta.is_file() {

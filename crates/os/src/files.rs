@@ -215,16 +215,20 @@ pub fn flock(descriptor: impl AsFd, exclusive: bool) -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Asks a timerfd for the time that is left: it counts the expirations that it missed.
+/// Asks a timerfd for the time that is left, in nanoseconds (0: it is off): it counts the expirations that it missed.
 ///
 /// # Errors
 /// As the kernel says.
-pub fn timer_left(timer: impl AsFd) -> io::Result<()> {
+pub fn timer_left(timer: impl AsFd) -> io::Result<u64> {
     // SAFETY: all zeros are valid for a structure of numbers.
     let mut value = unsafe { std::mem::zeroed::<libc::itimerspec>() };
     // SAFETY: a valid place for the answer.
     let answer = unsafe { libc::timerfd_gettime(timer.as_fd().as_raw_fd(), &raw mut value) };
-    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let left = value.it_value;
+    Ok(left.tv_sec.cast_unsigned() * 1_000_000_000 + left.tv_nsec.cast_unsigned())
 }
 
 #[repr(C)]

@@ -1,0 +1,346 @@
+//! What was written is read again; what was damaged, cut or is of another kind is refused, by its section's name.
+
+use std::fs;
+use std::path::Path;
+
+use outlast_image::{
+    Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description, Descriptor,
+    FileId, ImageError, LockKind, Machine, Mapping, MappingFlags, Memory, Object, ObjectKind, Open,
+    PAGE, Packet, Pipe, Place, Placed, Process, Reader, Run, Schedule, Snapshot, State, Table,
+    Thread, Writer,
+};
+use proptest::prelude::*;
+
+fn machine() -> Machine {
+    Machine {
+        host: "here".to_owned(),
+        kernel: "6.12".to_owned(),
+        processor: "some".to_owned(),
+        xcr0: 7,
+        features: vec!["avx".to_owned(), "sse".to_owned()],
+        vdso: vec![0x90; 100],
+        vvar_pages: 4,
+    }
+}
+
+fn file() -> FileId {
+    FileId {
+        path: b"/bin/true".to_vec(),
+        device: 1,
+        inode: 2,
+        mode: 0o100_755,
+        special: 0,
+        len: 5000,
+        modified: -1,
+    }
+}
+
+fn thread(tid: i32, words: &[u64]) -> Thread {
+    Thread {
+        tid,
+        name: b"some".to_vec(),
+        registers: (0..27).map(|nth| words[nth % words.len()]).collect(),
+        xstate: vec![1; 600],
+        xstate_len: 1000,
+        mask: words[0],
+        pending: Vec::new(),
+        rseq: Some((words[0], 32, 7)),
+        robust_list: (words[0], 24),
+        clear_tid: words[0],
+        alternate_stack: (0, 2, 0),
+        parent_death_signal: 0,
+        schedule: Schedule { affinity: vec![3], ..Schedule::default() },
+        credentials: Credentials { groups: vec![4, 20], ..Credentials::default() },
+        timer_slack: 50_000,
+        personality: 0,
+        below_stack: None,
+    }
+}
+
+/// A root and its children, with memory of so many stored pages, a pipe and a memfd.
+fn snapshot(pages: u32, children: i32, words: &[u64]) -> Snapshot {
+    const START: u64 = 0x10_0000;
+    let mapping = Mapping {
+        start: START,
+        end: START + u64::from(pages + 3) * PAGE as u64,
+        protection: 3,
+        shared: false,
+        backing: Backing::Anonymous,
+        flags: MappingFlags::default(),
+        name: Some("some".to_owned()),
+    };
+    let run = Run { start: START + PAGE as u64, pages, first: Some(0) };
+    let body = |place, table| Body {
+        memory: Memory {
+            mappings: vec![mapping.clone()],
+            runs: if pages > 0 { vec![run] } else { Vec::new() },
+            bounds: Bounds::default(),
+            auxv: vec![6, 4096, 0, 0],
+            executable: 0,
+            no_huge_pages: false,
+            guards: vec![(START, START + PAGE as u64)],
+            lock_future: 0,
+            barriers: 0,
+            extended: 0,
+        },
+        table,
+        place,
+        actions: Vec::new(),
+        pending: Vec::new(),
+        interval_timers: Default::default(),
+        timers: Vec::new(),
+        limits: vec![(1, 2); 16],
+        oom_score_adj: 0,
+        subreaper: false,
+        dumpable: 1,
+        coredump_filter: 0x33,
+        locks: Vec::new(),
+    };
+    let own = Place::Own { directory: b"/".to_vec(), root: None, umask: 0o22 };
+    let descriptor = |number, description| Descriptor { number, close_on_exec: false, description };
+    let table = Table::Own(vec![descriptor(0, 0), descriptor(5, 1), descriptor(6, 2)]);
+    let process = |pid: i32, parent, body| Process {
+        pid,
+        parent,
+        parent_thread: 0,
+        group: 100,
+        session: 100,
+        exit_signal: 17,
+        state: State::Running,
+        threads: vec![thread(pid, words)],
+        body: Some(body),
+    };
+    let mut processes = vec![process(100, None, body(own, table))];
+    for nth in 0..children {
+        let body = body(Place::Shared(0), Table::Shared(0));
+        processes.push(process(101 + nth, Some(0), body));
+    }
+    let description = |what| Description {
+        what,
+        flags: 2,
+        position: 0,
+        flock: Some(LockKind::Shared),
+        owner: None,
+        locks: Vec::new(),
+    };
+    Snapshot {
+        clocks: Clocks { real: 1, monotonic: 2, boot: 3 },
+        processes,
+        descriptions: vec![
+            description(Open::Pipe(0)),
+            description(Open::Object(0)),
+            description(Open::Event { count: 3, semaphore: true }),
+        ],
+        objects: vec![Object {
+            kind: ObjectKind::Memfd { seals: 0 },
+            name: b"memory".to_vec(),
+            len: 3 * PAGE as u64 + 5,
+            runs: if pages > 0 {
+                vec![Run { start: PAGE as u64, pages: 1, first: Some(pages - 1) }]
+            } else {
+                Vec::new()
+            },
+            mode: 0o600,
+            owner: (0, 0),
+        }],
+        pipes: vec![Pipe {
+            fifo: None,
+            capacity: 65536,
+            content: vec![Packet(b"hello".to_vec())],
+            packets: false,
+            full: false,
+        }],
+        files: vec![file()],
+    }
+}
+
+/// Pages that differ from each other, and are compressible or not.
+fn page(number: u32, dense: bool) -> Vec<u8> {
+    let mut state = u64::from(number) + 1;
+    let mut page = Vec::with_capacity(PAGE);
+    while page.len() < PAGE {
+        // Knuth's constants for 64-bit linear congruences.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        page.extend(if dense { state.to_le_bytes() } else { u64::from(number + 1).to_le_bytes() });
+    }
+    page
+}
+
+fn write(path: &Path, pages: u32, dense: bool, how: Compression, snapshot: &Snapshot) {
+    let writer = Writer::create(path, how).expect("the folder can be written");
+    let mut content: Vec<u8> = (0..pages).flat_map(|number| page(number, dense)).collect();
+    let mut numbers = Vec::new();
+    for part in content.chunks_mut(outlast_image::BLOCK_PAGES * PAGE) {
+        numbers.extend(writer.pages().place(part).expect("there is room"));
+    }
+    assert!(numbers.iter().zip(0..).all(|(placed, nth)| *placed == Placed::At(nth)));
+    writer.finish(snapshot, &machine()).expect("it can be written");
+}
+
+/// All that an image says.
+#[derive(Debug, PartialEq)]
+struct Said {
+    snapshot: Snapshot,
+    machine: Machine,
+    blocks: Vec<Block>,
+    pages: Vec<Vec<u8>>,
+}
+
+fn read(path: &Path) -> Result<Said, ImageError> {
+    let reader = Reader::open(path)?;
+    reader.verify()?;
+    let mut pages = Vec::new();
+    let count = u32::try_from(reader.stored_pages()).expect("few");
+    for number in 0..count {
+        let mut page = Vec::new();
+        reader.read(number, 1, &mut page)?;
+        pages.push(page);
+    }
+    Ok(Said {
+        snapshot: reader.snapshot().clone(),
+        machine: reader.machine().clone(),
+        blocks: reader.blocks().to_vec(),
+        pages,
+    })
+}
+
+fn images(folder: &Path) -> Vec<Vec<u8>> {
+    let path = folder.join("image");
+    let how = [(Compression::None, true), (Compression::Zstd(1), false)];
+    how.map(|(how, dense)| {
+        write(&path, 3, dense, how, &snapshot(3, 1, &[1, 2, 3]));
+        fs::read(&path).expect("it is there")
+    })
+    .to_vec()
+}
+
+#[test]
+fn an_image_that_was_cut_anywhere_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for whole in images(folder.path()) {
+        let path = folder.path().join("cut");
+        let odd =
+            (0..whole.len()).filter(|len| len % 23 == 0 || *len < 70 || whole.len() - len < 70);
+        for len in odd {
+            fs::write(&path, &whole[..len]).expect("there is room");
+            let error = read(&path).expect_err("it was cut");
+            let expected = match error {
+                ImageError::Foreign(_) => len < 64,
+                ImageError::Damaged { .. } => len >= 64,
+                _ => false,
+            };
+            assert!(expected, "{len} of {} bytes: {error}", whole.len());
+        }
+    }
+}
+
+#[test]
+fn a_byte_that_was_changed_anywhere_is_found_or_means_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for whole in images(folder.path()) {
+        let path = folder.path().join("changed");
+        fs::write(&path, &whole).expect("there is room");
+        let expected = read(&path).expect("it is whole");
+        let mut sections = std::collections::BTreeSet::new();
+        // Between the header and the pages there is nothing.
+        let bytes = (0..64).chain((64..4096).step_by(97)).chain((4096..whole.len()).step_by(7));
+        for at in bytes {
+            let mut changed = whole.clone();
+            changed[at] ^= 1 << (at % 8);
+            fs::write(&path, &changed).expect("there is room");
+            match read(&path) {
+                Ok(said) => assert_eq!(said, expected, "byte {at} was changed unnoticed"),
+                Err(ImageError::Damaged { section, .. }) => {
+                    sections.insert(section);
+                }
+                Err(ImageError::Foreign(_)) => assert!(at < 16, "byte {at}"),
+                Err(error) => panic!("byte {at}: {error}"),
+            }
+        }
+        let all = ["blocks", "data", "header", "machine", "snapshot", "sums", "table"];
+        assert_eq!(sections.iter().map(String::as_str).collect::<Vec<_>>(), all);
+    }
+}
+
+#[test]
+fn what_is_no_image_of_ours_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("other");
+    let foreign = |path: &Path| {
+        let error = Reader::open(path).expect_err("it is no image");
+        assert!(matches!(error, ImageError::Foreign(_)), "{error}");
+    };
+    for text in [&b""[..], b"Dear diary,\n", &[0; 100_000]] {
+        fs::write(&path, text).expect("there is room");
+        foreign(&path);
+    }
+    foreign(folder.path());
+    let pipe = folder.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("the folder is ours");
+    foreign(&pipe);
+    let error = Reader::open(&folder.path().join("none")).expect_err("there is none");
+    assert!(matches!(error, ImageError::Io { .. }), "{error}");
+}
+
+#[test]
+fn an_image_of_a_later_version_is_refused_by_its_number() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut image = images(folder.path()).remove(0);
+    image[16..20].copy_from_slice(&7_u32.to_le_bytes());
+    let sum = twox_hash::XxHash3_64::oneshot(&image[..56]);
+    image[56..64].copy_from_slice(&sum.to_le_bytes());
+    let path = folder.path().join("later");
+    fs::write(&path, &image).expect("there is room");
+    let error = Reader::open(&path).expect_err("it is of a later version");
+    assert!(matches!(error, ImageError::Version { found: 7 }), "{error}");
+    assert!(error.to_string().contains("version 7"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn what_was_written_is_read_again(
+        pages in 0_u32..600,
+        children in 0_i32..4,
+        words in prop::collection::vec(any::<u64>(), 1..27),
+        dense in any::<bool>(),
+        packed in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("image");
+        let how = if packed { Compression::Zstd(1) } else { Compression::None };
+        let snapshot = snapshot(pages, children, &words);
+        write(&path, pages, dense, how, &snapshot);
+        let said = read(&path).expect("it is whole");
+        prop_assert_eq!(&said.snapshot, &snapshot);
+        prop_assert_eq!(&said.machine, &machine());
+        prop_assert_eq!(said.pages.len(), pages as usize);
+        for (number, found) in (0..).zip(&said.pages) {
+            prop_assert!(*found == page(number, dense), "page {}", number);
+        }
+    }
+
+    /// What is decoded from changed bytes is judged without a panic; and what passes can be written, and read the same.
+    #[test]
+    fn a_description_that_was_tampered_with_is_judged(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        pages in 1_usize..4,
+    ) {
+        let mut bytes = postcard::to_stdvec(&snapshot(3, 2, &[1, 2, 3])).expect("plain data");
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Ok(snapshot) = postcard::from_bytes::<Snapshot>(&bytes)
+            && snapshot.validate(pages).is_ok()
+        {
+            prop_assert!(!snapshot.processes.is_empty());
+            for run in snapshot.objects.iter().flat_map(|object| &object.runs) {
+                let end = run.first.map_or(0, |first| first as usize + run.pages as usize);
+                prop_assert!(end <= pages);
+            }
+        }
+    }
+}
