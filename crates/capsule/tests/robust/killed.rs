@@ -53,7 +53,7 @@ fn a_target_whose_tracer_was_killed_runs_on_as_if_nothing_had_happened() {
         return take(&words);
     }
     let _alone = alone();
-    let kills = number("OUTLAST_KILLS", 60);
+    let kills = number("OUTLAST_KILLS", 48);
     let mut dice = Dice(number("OUTLAST_SEED", 1));
     for name in PROGRAMS {
         let Some(run) = ready(&named(name)) else { continue };
@@ -99,7 +99,7 @@ fn a_tree_whose_end_was_begun_ends_although_the_tracer_was_killed() {
     let _alone = alone();
     let mut dice = Dice(number("OUTLAST_SEED", 2));
     let mut whole_us = 8_000;
-    for nth in 0..number("OUTLAST_KILLS", 30) {
+    for nth in 0..number("OUTLAST_KILLS", 12) {
         let mut run = ready(&named("tree/wide")).expect("it needs nothing");
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let image = folder.path().join("image");
@@ -189,7 +189,7 @@ fn a_restore_that_was_killed_leaves_nothing() {
         return;
     }
     let _alone = alone();
-    let kills = number("OUTLAST_KILLS", 60);
+    let kills = number("OUTLAST_KILLS", 48);
     let mut dice = Dice(number("OUTLAST_SEED", 3));
     let programs = ["tree/threads_200", "tree/pipes", "files/pipe_content"];
     for name in programs {
