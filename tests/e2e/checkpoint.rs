@@ -32,12 +32,17 @@ struct Counting {
 
 impl Counting {
     fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same, but for what it does at first.
+    fn start_with(first: &str) -> Option<Self> {
         if !may_restore() {
             skipped("restoring into a new pid namespace needs CAP_SYS_ADMIN");
             return None;
         }
         let run = Run::prepared("count", &["bash", "count.sh"], |folder| {
-            fs::write(folder.join("count.sh"), COUNT).unwrap();
+            fs::write(folder.join("count.sh"), format!("{first}{COUNT}")).unwrap();
             nix::unistd::mkfifo(&folder.join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
         });
         let counting = Self { world: World::new(), run };
@@ -157,6 +162,18 @@ fn a_signal_to_the_command_goes_to_the_program() {
         restore.ended(outlast_tests::SOON).with_code(43);
         fs::remove_file(counting.run.folder().join("told")).unwrap();
     }
+}
+
+#[test]
+fn what_a_program_leaves_in_the_background_is_not_waited_for() {
+    let Some(mut counting) = Counting::start_with("sleep 1000 &") else { return };
+    counting.checkpointed(&[]);
+    let mut restore = counting.restoring(&[]);
+    counting.run.go();
+    restore.ended(outlast_tests::SOON).with_code(42);
+    let left = counting.run.processes();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(fs::read_to_string(format!("/proc/{}/comm", left[0])).unwrap(), "sleep\n");
 }
 
 #[test]

@@ -323,3 +323,88 @@ pub fn image(content: &Content, width: Option<u16>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    fn content() -> Content {
+        let descriptor =
+            |number, kind, path: Option<&str>, detail: Option<&str>| DescriptorContent {
+                number,
+                kind,
+                path: path.map(str::to_owned),
+                detail: detail.map(str::to_owned),
+                position: 10,
+                close_on_exec: false,
+            };
+        Content {
+            image: "a.img".to_owned(),
+            image_bytes: 5 << 20,
+            stored_pages: 1200,
+            stored_bytes: 1200 * 4096,
+            packed_bytes: 1 << 20,
+            compression: "zstd",
+            verified: true,
+            taken_ns: 1_795_252_579_123_456_789,
+            monotonic_ns: 5,
+            host: "here\u{1b}[2J".to_owned(),
+            kernel: "6.18.5".to_owned(),
+            processor: "A Processor".to_owned(),
+            pipe_bytes: 4,
+            processes: vec![ProcessContent {
+                pid: 47,
+                parent: None,
+                group: 47,
+                session: 47,
+                name: "prog".to_owned(),
+                state: state(State::Stopped { signal: 19, told: true }),
+                threads: vec![ThreadContent { tid: 47, name: "prog".to_owned() }],
+                executable: Some("/usr/bin/prog".to_owned()),
+                directory: Some("/tmp".to_owned()),
+                mappings: 9,
+                mapped_bytes: 1 << 30,
+                memory_bytes: 5 << 20,
+                descriptors: vec![
+                    descriptor(0, "file", Some("/tmp/evil\nname"), None),
+                    descriptor(10, "pipe", None, Some("pipe 0, 4 B in it")),
+                ],
+            }],
+        }
+    }
+
+    #[test]
+    fn an_image_as_text_is_harmless_for_a_terminal() {
+        expect![[r#"
+            image    a.img
+            taken    2026-11-21 09:16:19Z
+            on       here�[2J, Linux 6.18.5, A Processor
+            size     5.0 MiB
+            memory   1200 pages in 1.0 MiB, compression zstd
+            tree     1 process, 1 thread
+            checked  all of it
+
+            PID  PARENT  STATE                 THREADS   MAPPED   MEMORY  NAME  EXECUTABLE
+             47       -  stopped by signal 19        1  1.0 GiB  5.0 MiB  prog  /usr/bin/prog
+
+            process 47 (prog) in /tmp
+              FD  KIND  AT  WHAT
+               0  file  10  /tmp/evil name
+              10  pipe  10  pipe 0, 4 B in it
+        "#]]
+        .assert_eq(&image(&content(), None));
+    }
+
+    #[test]
+    fn every_line_fits_the_terminal() {
+        for width in [60, 80, 120] {
+            let text = image(&content(), Some(width));
+            let (_, tables) = text.split_once("\n\n").expect("a head, then tables");
+            for line in tables.lines() {
+                assert!(human::columns(line) <= usize::from(width), "{width}: {line}");
+            }
+        }
+    }
+}
