@@ -50,7 +50,10 @@ impl Remote {
     pub(crate) fn finish(&self) -> io::Result<u64> {
         let mut stops = 0;
         loop {
-            match wait_soon(self.tid)? {
+            // What is restored isn't anybody's to kill yet, and `/proc` may show others' ids there.
+            let event =
+                if self.careful { wait_for_mortal(self.tid)? } else { wait_soon(self.tid)? };
+            match event {
                 Event::Signal(libc::SIGTRAP) => {
                     stops += 1;
                     if self.careful && stops < 2 {
@@ -94,6 +97,35 @@ pub(crate) fn wait_soon(tid: i32) -> io::Result<Event> {
         std::thread::yield_now();
     }
     trace::wait(tid, true)?.ok_or_else(|| io::Error::other("a blocking wait came back empty"))
+}
+
+/// The same for a thread that somebody may kill: with other threads that we trace, its end isn't told before theirs were
+/// heard of, and a wait that blocks would last for ever.
+fn wait_for_mortal(tid: i32) -> io::Result<Event> {
+    const TURNS: u32 = 64;
+    const PAUSE: std::time::Duration = std::time::Duration::from_micros(50);
+    const LOOK_EVERY: u32 = 20;
+    let mut turn = 0_u32;
+    loop {
+        if let Some(event) = trace::wait(tid, false)? {
+            return Ok(event);
+        }
+        turn = turn.saturating_add(1);
+        if turn < TURNS {
+            std::thread::yield_now();
+            continue;
+        }
+        if turn.is_multiple_of(LOOK_EVERY) && is_dead(tid) {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn is_dead(tid: i32) -> bool {
+    let text = crate::proc::read(&format!("/proc/{tid}/stat"));
+    let stat = text.and_then(|text| crate::proc::Stat::parse(&text));
+    stat.is_ok_and(|stat| matches!(stat.state, b'Z' | b'X'))
 }
 
 /// Where in a vdso a `syscall` instruction is: its offset.

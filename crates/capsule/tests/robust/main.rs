@@ -5,6 +5,9 @@
 
 #![expect(clippy::print_stderr, reason = "that is where people look for what was skipped")]
 
+mod cycles;
 mod faults;
+mod images;
 mod killed;
 mod support;
+mod world;
