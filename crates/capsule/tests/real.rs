@@ -10,7 +10,7 @@ use outlast_capsule::{CheckpointError, CheckpointOptions, RestoreOptions, checkp
 use outlast_programs::{Run, Verdict, real};
 
 /// Those that are run by default: the others take the time of all of them together.
-const SHORT: [&str; 5] = ["python", "openssl", "xz", "pipeline", "make"];
+const SHORT: [&str; 2] = ["python", "xz"];
 
 /// What stands in the way of others at times: the program is in the middle of starting another.
 const PATIENCE: Duration = Duration::from_secs(20);
