@@ -12,6 +12,9 @@ use outlast_programs::{Run, Verdict, real};
 /// Those that are run by default: the others take the time of all of them together.
 const SHORT: [&str; 2] = ["python", "xz"];
 
+/// Not carried yet: the name, and the word that the refusal says.
+const REFUSED: [(&str, &str); 1] = [("java", "a socket is not carried")];
+
 /// What stands in the way of others at times: the program is in the middle of starting another.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -49,10 +52,18 @@ fn results_are_those_of_an_undisturbed_run() {
             eprintln!("SKIPPED: {}: it is slow; OUTLAST_REAL=all runs it", program.name);
             continue;
         }
-        match program.through(through_a_checkpoint) {
-            Verdict::Passed => {}
-            Verdict::Skipped(why) => eprintln!("SKIPPED: {}: {why}", program.name),
-            Verdict::Failed(why) => failed.push(format!("{}: {why}", program.name)),
+        let refused = REFUSED.iter().find(|(name, _)| *name == program.name);
+        match (program.through(through_a_checkpoint), refused) {
+            (Verdict::Failed(why), Some((_, word))) if why.contains(word) => {
+                eprintln!("SKIPPED: {}: {word}", program.name);
+            }
+            (Verdict::Passed, Some((_, word))) => {
+                failed
+                    .push(format!("{}: expected `{word}`, found that it is carried", program.name));
+            }
+            (Verdict::Passed, None) => {}
+            (Verdict::Skipped(why), _) => eprintln!("SKIPPED: {}: {why}", program.name),
+            (Verdict::Failed(why), _) => failed.push(format!("{}: {why}", program.name)),
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));

@@ -22,7 +22,8 @@ fn some(program: &Program, dice: &mut Dice, done: &mut Vec<String>) -> Verdict {
         let compression = if dice.below(3) == 0 { Compression::Zstd(1) } else { Compression::None };
         let kills = dice.below(3) > 0;
         let after = if kills { After::Kill } else { After::LeaveRunning };
-        let same = program.has("same-pids") || dice.below(2) == 0;
+        // Ids that were given out in a namespace of its own may be others' here.
+        let same = program.has("same-pids") || dice.below(2) == 0 && init.is_none();
         let pids = if same { Pids::Same } else { Pids::New };
         done.push(format!("{after:?} {compression:?} {pids:?}"));
         let options = CheckpointOptions { after, compression, ..Default::default() };
