@@ -64,7 +64,7 @@ impl Spaces {
                 .with(|| "opening the mounts".to_owned())?;
             spaces::unshare(spaces::DIRECTORIES)
                 .with(|| "taking directories of its own".to_owned())?;
-            spaces::enter_mounts(&mounts).needing("entering the mounts", "CAP_SYS_ADMIN")?;
+            spaces::enter_mounts(&mounts).needing("entering the mounts", "CAP_SYS_ADMIN and CAP_SYS_CHROOT")?;
         }
         Ok(spaces)
     }
