@@ -1,4 +1,5 @@
-// A child whose number is lower than its parent's, and a thread's lower than its process's. [tree threads root]
+// A child whose number is lower than its parent's, and a thread's lower than its process's. [tree threads root hard]
+// Hard, as it takes numbers that others have only just given back: who tests beside it may still mean those.
 #include "outlast_test.h"
 #include <linux/sched.h>
 
