@@ -552,15 +552,22 @@ impl Frozen {
                 && let Ok(handle) = foreign::pidfd_open(process.pid)
             {
                 use std::os::fd::AsFd;
-                // It can only have gone by itself.
-                let _ = foreign::kill(handle.as_fd(), libc::SIGKILL);
+                let killed = foreign::kill(handle.as_fd(), libc::SIGKILL);
+                if killed.is_err_and(|error| error.raw_os_error() == Some(libc::EPERM)) {
+                    // Another user's, and no CAP_KILL: it is made to end itself, as if it had been killed.
+                    const KILLED: u64 = 128 + 9;
+                    let _ = process.remote().start(libc::SYS_exit_group, &[KILLED]);
+                }
             }
             // A leader's end is told only after its threads' ends were heard.
             for thread in process.threads.iter().rev() {
-                while !matches!(
-                    trace::wait(thread.held.tid, true),
-                    Ok(Some(Event::Exited(_) | Event::Killed(_))) | Err(_)
-                ) {}
+                // Where it stops once more on its way, it goes on.
+                while let Ok(Some(event)) = trace::wait(thread.held.tid, true) {
+                    if matches!(event, Event::Exited(_) | Event::Killed(_)) {
+                        break;
+                    }
+                    let _ = trace::go_on(thread.held.tid, 0);
+                }
                 self.rescue.forget(thread.slot);
             }
             if let Some(parent) = process.parent.map(|parent| &processes[parent])

@@ -597,11 +597,10 @@ impl Drop for Builder<'_> {
         if self.kept {
             return;
         }
-        for made in self.made.iter().flatten() {
-            kill(made.pid);
-        }
-        for made in self.made.iter().flatten().rev() {
-            for tid in made.tids.iter().rev() {
+        let made: Vec<&Made> = self.made.iter().flatten().collect();
+        let killed: Vec<bool> = made.iter().map(|made| kill(made.pid)).collect();
+        for (made, killed) in made.iter().zip(killed).rev() {
+            for tid in made.tids.iter().rev().filter(|_| killed) {
                 reap(*tid);
             }
         }
@@ -678,11 +677,11 @@ fn is_zombie(pid: i32) -> bool {
     crate::proc::Stat::parse(&text).is_ok_and(|stat| stat.state == b'Z')
 }
 
-fn kill(pid: i32) {
-    if let Ok(handle) = foreign::pidfd_open(pid) {
-        // It can only have ended by itself.
-        let _ = foreign::kill(handle.as_fd(), libc::SIGKILL);
-    }
+/// Whether a process ends now. One that has become another user's can't be killed without `CAP_KILL`: it ends with this
+/// thread, which traces it.
+fn kill(pid: i32) -> bool {
+    let handle = foreign::pidfd_open(pid);
+    handle.and_then(|handle| foreign::kill(handle.as_fd(), libc::SIGKILL)).is_ok()
 }
 
 fn reap(tid: i32) {
@@ -692,6 +691,7 @@ fn reap(tid: i32) {
 }
 
 fn end(pid: i32) {
-    kill(pid);
-    reap(pid);
+    if kill(pid) {
+        reap(pid);
+    }
 }

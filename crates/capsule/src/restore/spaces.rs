@@ -50,7 +50,7 @@ impl Spaces {
             && let Err(error) = set_clocks(snapshot)
         {
             notes.push(format!(
-                "CLOCK_MONOTONIC doesn't go on from where it was: no time namespace ({error}; it needs CAP_SYS_ADMIN)"
+                "CLOCK_MONOTONIC doesn't go on from where it was: no time namespace ({error}; it needs CAP_SYS_ADMIN and CAP_SYS_TIME)"
             ));
         }
         if options.pids == Pids::New {
@@ -64,7 +64,8 @@ impl Spaces {
                 .with(|| "opening the mounts".to_owned())?;
             spaces::unshare(spaces::DIRECTORIES)
                 .with(|| "taking directories of its own".to_owned())?;
-            spaces::enter_mounts(&mounts).needing("entering the mounts", "CAP_SYS_ADMIN and CAP_SYS_CHROOT")?;
+            spaces::enter_mounts(&mounts)
+                .needing("entering the mounts", "CAP_SYS_ADMIN and CAP_SYS_CHROOT")?;
         }
         Ok(spaces)
     }

@@ -100,6 +100,8 @@ async fn who_is_turned_away_hears_why_and_does_not_knock_again_at_once() {
     a.transport.forget_refusals();
     a.transport.open(id_b).await.unwrap_err();
     assert_eq!(gate.asked.lock().unwrap().len(), 2);
+    // The dialler may hear of it first.
+    assert_eq!(b.refusal().await, (id_a, true, reason.to_owned()));
     assert_eq!(b.count(|c| &c.turned_away), 2);
     assert_eq!(b.count(|c| &c.frames_received), 0);
 }
