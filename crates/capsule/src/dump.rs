@@ -193,15 +193,13 @@ fn take(
         n => n,
     };
     let spaces = process::OwnSpaces::read();
-    if options.after == After::LeaveRunning {
-        // A shorter stop for a longer whole: of use only to who runs on.
-        let room = writer.pages_mut().expect(expected_bytes(root), copiers);
-        room.map_err(|source| ImageError::Io {
-            doing: "making room for",
-            path: path.to_owned(),
-            source,
-        })?;
-    }
+    // Pages of the file are made before the stop, by several threads: writing call by call, they would wait for each other.
+    let room = writer.pages_mut().expect(expected_bytes(root), copiers);
+    room.map_err(|source| ImageError::Io {
+        doing: "making room for",
+        path: path.to_owned(),
+        source,
+    })?;
     phases.end("prepare");
     fail(FaultPoint::Prepared)?;
 
