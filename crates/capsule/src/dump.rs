@@ -1,14 +1,19 @@
 //! A checkpoint: from a running tree to an image.
 //!
 //! ```text
-//!   look   what can be read without stopping anything; what can't be carried is refused here already
-//!   stop   every thread                                                      ┐
-//!   hold   registers written down, calls possible                            │ the target
-//!   collect  threads, signals, timers, descriptors, mappings; refuse         │ is frozen
-//!   copy   pages, by several threads                                         │
-//!   go     let go (or kill, after the image is on the disk)                  ┘
-//!   write  the description, sync, rename
+//!   prepare  who sleeps since when, files of /proc opened, the watchdog, room in the image
+//!   stop     every thread                                                    ┐
+//!   hold     registers written down, calls possible                          │
+//!   collect  threads, signals, timers, descriptors, mappings; refuse         │ the target
+//!   copy     pages: into the image by several threads, or, if they are few,  │ is frozen
+//!            into memory                                                     │
+//!   thaw     let go, if it is to go on                                       ┘
+//!   store    the few pages that were copied into memory
+//!   write    the description, sync, rename
+//!   kill     the target, which was frozen until now, if it isn't to go on
 //! ```
+//!
+//! [`check`] looks for what would be refused without any of this: it stops nothing.
 //!
 //! With [`After::Kill`] the tree is killed only when the image has its name: until then a failure
 //! lets it go on.
@@ -23,11 +28,11 @@ mod threads;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use outlast_image::{Clocks, Compression, ImageError, Snapshot, Writer};
+use outlast_image::{Compression, ImageError, Snapshot, Writer};
 
 use crate::error::{CheckpointError, Doing, Obstacle};
 use crate::freeze::Frozen;
-use crate::proc::{Proc, Stat, Status, parse_areas};
+use crate::proc::{self, Proc, Stat, Status, parse_areas};
 use crate::rescue::Rescue;
 use crate::{FaultPoint, machine};
 
@@ -95,19 +100,8 @@ pub struct CheckpointReport {
 /// What is being put together.
 #[derive(Default)]
 pub(crate) struct Collected {
-    pub(crate) snapshot: Snapshot0,
+    pub(crate) snapshot: Snapshot,
     pub(crate) obstacles: Vec<Obstacle>,
-}
-
-/// The parts of a snapshot while it grows.
-#[derive(Default)]
-pub(crate) struct Snapshot0 {
-    pub(crate) clocks: Clocks,
-    pub(crate) processes: Vec<outlast_image::Process>,
-    pub(crate) descriptions: Vec<outlast_image::Description>,
-    pub(crate) objects: Vec<outlast_image::Object>,
-    pub(crate) pipes: Vec<outlast_image::Pipe>,
-    pub(crate) files: Vec<outlast_image::FileId>,
 }
 
 impl Collected {
@@ -186,7 +180,7 @@ fn take(
     let machine = machine::this();
     let mut writer = Writer::create(path, options.compression)?;
     let asleep = restart::look(root);
-    let _opened = crate::proc::Opened::of_tree(root);
+    let _opened = proc::Opened::of_tree(root);
     let rescue = Rescue::start().doing("starting the watchdog", root)?;
     let copiers = match options.copiers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -220,7 +214,7 @@ fn take(
     fail(FaultPoint::Collected)?;
     let mut job = pages::Job::new(plan);
     let memory_bytes = job.bytes();
-    let store = |job: pages::Job, snapshot: &mut Snapshot0| {
+    let store = |job: pages::Job, snapshot: &mut Snapshot| {
         let progress = |done| progress(done, memory_bytes);
         job.store(snapshot, writer.pages(), copiers, &progress).doing("copying the memory", root)
     };
@@ -251,10 +245,7 @@ fn take(
         store(job, &mut collected.snapshot)?;
         phases.end("store");
     }
-    let Snapshot0 { clocks, processes, descriptions, objects, pipes, files } = collected.snapshot;
-    let count = processes.len();
-    let snapshot = Snapshot { clocks, processes, descriptions, objects, pipes, files };
-    let finished = writer.finish(&snapshot, &machine)?;
+    let finished = writer.finish(&collected.snapshot, &machine)?;
     phases.end("write");
     if let Some(frozen) = frozen {
         fail(FaultPoint::Written)?;
@@ -266,7 +257,7 @@ fn take(
         frozen_us,
         total_us: micros(begin.elapsed()),
         phases: phases.done,
-        processes: count,
+        processes: collected.snapshot.processes.len(),
         threads,
         memory_bytes,
         stored_bytes: finished.stored_pages * outlast_image::PAGE as u64,
@@ -276,21 +267,17 @@ fn take(
 
 /// About how much memory a tree has of its own, by what its processes' status says.
 fn expected_bytes(root: i32) -> u64 {
-    let mut queue = vec![root];
     let mut kib = 0;
-    while let Some(pid) = queue.pop() {
-        let proc = Proc { pid };
+    proc::walk(root, |proc, _| {
         let status = proc.read("status").unwrap_or_default();
-        for (name, value) in crate::proc::fields(&status) {
+        for (name, value) in proc::fields(&status) {
             if ["RssAnon", "RssShmem", "VmSwap"].contains(&name) {
                 let value = value.split(' ').next().and_then(|kib| kib.parse::<u64>().ok());
                 kib += value.unwrap_or(0);
             }
         }
-        let children = proc.read(&format!("task/{pid}/children")).unwrap_or_default();
-        let children = String::from_utf8_lossy(&children).into_owned();
-        queue.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
-    }
+        true
+    });
     kib * 1024
 }
 
@@ -340,12 +327,7 @@ fn look(
     let areas = parse_areas(&read("smaps")?).doing("reading smaps", pid)?;
     memory::judge(pid, &stat.comm, &areas, collected);
     files::judge(proc, &stat.comm, collected, streams)?;
-    let mut children = Vec::new();
-    for tid in proc.numbers("task").doing("listing the threads", pid)? {
-        // A thread may end meanwhile, and its children are then another's.
-        let text = proc.read(&format!("task/{tid}/children")).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
-        children.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
-    }
-    Ok(children)
+    let threads = proc.numbers("task").doing("listing the threads", pid)?;
+    // A thread may end meanwhile, and its children are then another's.
+    Ok(threads.into_iter().flat_map(|tid| proc.children(tid).unwrap_or_default()).collect())
 }

@@ -40,14 +40,6 @@ pub(crate) fn this() -> Machine {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.trim().to_owned()
     };
-    let (vdso, vvar_pages) = match OwnVdso::read() {
-        Ok(own) => {
-            let pages = own.areas.iter().filter(|area| area.name != b"[vdso]");
-            let pages: u64 = pages.map(|area| (area.end - area.start) / foreign::PAGE).sum();
-            (own.code, u32::try_from(pages).unwrap_or(0))
-        }
-        Err(_) => (Vec::new(), 0),
-    };
     let cpu = cpu_info();
     Machine {
         host: text("/proc/sys/kernel/hostname"),
@@ -55,8 +47,7 @@ pub(crate) fn this() -> Machine {
         processor: cpu.0,
         xcr0: outlast_os::processor::xcr0(),
         features: cpu.1,
-        vdso,
-        vvar_pages,
+        vdso: OwnVdso::read().map(|own| own.code).unwrap_or_default(),
     }
 }
 

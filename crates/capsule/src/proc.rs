@@ -54,33 +54,23 @@ impl Opened {
     pub(crate) fn of_tree(root: i32) -> Self {
         let own = Proc { pid: std::process::id().cast_signed() };
         Self::open(own.path("timens_offsets"));
-        let mut queue = vec![root];
         let mut seen = 0;
-        while let Some(pid) = queue.pop() {
-            let proc = Proc { pid };
+        walk(root, |proc, threads| {
             for name in Self::OF_PROCESS {
                 Self::open(proc.path(name));
             }
-            for tid in proc.numbers("task").unwrap_or_default() {
-                let children = format!("task/{tid}/children");
-                Self::open(proc.path(&children));
-                if tid != pid {
+            for tid in threads.iter().take(Self::MOST - seen) {
+                Self::open(proc.path(&format!("task/{tid}/children")));
+                if *tid != proc.pid {
                     Self::open(proc.path(&format!("task/{tid}/status")));
                     Self::open(proc.path(&format!("task/{tid}/comm")));
-                    Self::open(Proc { pid: tid }.path("timerslack_ns"));
-                    Self::open(Proc { pid: tid }.path("personality"));
+                    Self::open(Proc { pid: *tid }.path("timerslack_ns"));
+                    Self::open(Proc { pid: *tid }.path("personality"));
                 }
-                let children = proc.read(&children).unwrap_or_default();
-                let children = String::from_utf8_lossy(&children).into_owned();
-                let pids =
-                    children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok());
-                queue.extend(pids);
                 seen += 1;
-                if seen == Self::MOST {
-                    return Self(());
-                }
             }
-        }
+            seen < Self::MOST
+        });
         Self(())
     }
 
@@ -143,6 +133,13 @@ impl Proc {
         text.trim().parse().map_err(|_| bad(name, &text))
     }
 
+    /// The children that a thread made.
+    pub(crate) fn children(self, tid: i32) -> io::Result<Vec<i32>> {
+        let text = self.read(&format!("task/{tid}/children"))?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
+    }
+
     /// Names in a folder that are numbers, in order.
     pub(crate) fn numbers(self, name: &str) -> io::Result<Vec<i32>> {
         let mut all = Vec::new();
@@ -153,6 +150,20 @@ impl Proc {
         }
         all.sort_unstable();
         Ok(all)
+    }
+}
+
+/// Visits the processes of a tree that runs, parents first, with their threads, until `visit` says that it is enough.
+/// Whoever comes or goes meanwhile may be missed.
+pub(crate) fn walk(root: i32, mut visit: impl FnMut(Proc, &[i32]) -> bool) {
+    let mut queue = vec![root];
+    while let Some(pid) = queue.pop() {
+        let proc = Proc { pid };
+        let threads = proc.numbers("task").unwrap_or_default();
+        if !visit(proc, &threads) {
+            return;
+        }
+        queue.extend(threads.iter().flat_map(|tid| proc.children(*tid).unwrap_or_default()));
     }
 }
 

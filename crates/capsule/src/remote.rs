@@ -22,6 +22,7 @@ pub(crate) struct Remote {
     pub(crate) base: Registers,
     /// A `syscall` instruction in its memory.
     pub(crate) at: u64,
+    /// It has to survive us.
     pub(crate) careful: bool,
 }
 

@@ -300,11 +300,8 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
 fn pin() -> Vec<u64> {
     use outlast_os::schedule;
     let own = schedule::affinity(0).unwrap_or_default();
-    let mine = schedule::current_processor();
-    let mut one = vec![0_u64; mine / 64 + 1];
-    one[mine / 64] = 1 << (mine % 64);
     // Slower if it can't be.
-    let _ = schedule::set_affinity(0, &one);
+    let _ = schedule::set_affinity(0, &schedule::only(schedule::current_processor()));
     own
 }
 

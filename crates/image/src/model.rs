@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A stopped process tree, without the content of its memory.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// When it was taken, as the program saw the clocks.
     pub clocks: Clocks,
@@ -50,8 +50,6 @@ pub struct Machine {
     /// The vdso's content.
     #[serde(with = "serde_bytes")]
     pub vdso: Vec<u8>,
-    /// Pages of vvar before the vdso.
-    pub vvar_pages: u32,
 }
 
 /// One process.

@@ -6,7 +6,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use outlast_os::mapping::{Extent, Extents};
 use serde::{Deserialize, Serialize};
@@ -79,7 +78,6 @@ pub struct PageWriter {
     /// Numbers and offsets are given out together.
     next: Mutex<Next>,
     seen: [Mutex<Seen>; SHARDS],
-    asked: AtomicU64,
     /// Places for pages that were prepared.
     extents: Option<Extents>,
 }
@@ -124,7 +122,6 @@ impl PageWriter {
             compression,
             next: Mutex::new(Next { offset: DATA, ..Next::default() }),
             seen: Default::default(),
-            asked: AtomicU64::new(0),
             extents: None,
         }
     }
@@ -184,7 +181,6 @@ impl PageWriter {
         let first = u32::try_from(extent.nth * EXTENT_PAGES + place.used).expect("expected before");
         let part = &mut extent.bytes[place.used * PAGE..][..len];
         fill(part)?;
-        self.asked.fetch_add(pages as u64, Ordering::Relaxed);
         let (mut placed, fresh) = self.look(part)?;
         for (number, (nth, sum)) in (first..).zip(&fresh) {
             placed[*nth] = Placed::At(number);
@@ -224,7 +220,6 @@ impl PageWriter {
     pub fn place(&self, pages: &mut [u8]) -> io::Result<Vec<Placed>> {
         let count = pages.len() / PAGE;
         assert!(count <= BLOCK_PAGES && count * PAGE == pages.len(), "whole pages, one block");
-        self.asked.fetch_add(count as u64, Ordering::Relaxed);
         let (mut placed, fresh) = self.look(pages)?;
         if fresh.is_empty() {
             return Ok(placed);
@@ -309,9 +304,8 @@ impl PageWriter {
         Ok(first)
     }
 
-    /// Whether the stored page of that number is this one. A page that another thread is still
-    /// writing, or that is packed, isn't compared, and counts as different unless sums of 64 bits say
-    /// enough: they don't.
+    /// Whether the stored page of that number is this one: sums of 64 bits don't say enough. A page that another
+    /// thread is still writing counts as different.
     fn holds(&self, number: u32, page: &[u8]) -> io::Result<bool> {
         if self.compression != Compression::None {
             return self.packed_holds(number, page);
@@ -345,11 +339,6 @@ impl PageWriter {
         }
         let read = self.file.read_exact_at(&mut stored, block.offset + within as u64);
         Ok(read.is_ok() && stored == page)
-    }
-
-    /// Pages that were asked to be placed, for progress.
-    pub fn asked(&self) -> u64 {
-        self.asked.load(Ordering::Relaxed)
     }
 
     /// # Errors

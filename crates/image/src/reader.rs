@@ -120,15 +120,6 @@ impl Reader {
         &self.blocks
     }
 
-    /// The file, and where in it the pages from `first` on are and how many follow each other there, if
-    /// they aren't packed: so that they can be mapped.
-    pub fn mapped(&self, first: u32) -> Option<(&File, u64, u32)> {
-        let block = self.block(first)?;
-        let skip = first - block.first;
-        (!block.packed)
-            .then(|| (&self.file, block.offset + u64::from(skip) * PAGE as u64, block.pages - skip))
-    }
-
     /// Whether a page's content is what was written.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::format::{BLOCKS, Header, MACHINE, SNAPSHOT, SUMS, Section, VERSION, sum};
 use crate::pages::PageWriter;
-use crate::{ImageError, Machine, PAGE, Reader, Snapshot};
+use crate::{ImageError, Machine, Reader, Snapshot};
 
 /// How pages are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -143,11 +143,6 @@ impl Writer {
     /// The store of pages, to tell it what to expect.
     pub fn pages_mut(&mut self) -> &mut PageWriter {
         &mut self.pages
-    }
-
-    /// Bytes of the store's pages so far, for progress.
-    pub fn bytes_seen(&self) -> u64 {
-        self.pages.asked() * PAGE as u64
     }
 }
 

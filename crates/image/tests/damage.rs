@@ -19,7 +19,6 @@ fn machine() -> Machine {
         xcr0: 7,
         features: vec!["avx".to_owned(), "sse".to_owned()],
         vdso: vec![0x90; 100],
-        vvar_pages: 4,
     }
 }
 

@@ -50,37 +50,14 @@ fn pieces(spans: &[Span]) -> Vec<libc::iovec> {
 /// # Errors
 /// `EFAULT`: a part can't be read; then nothing is said about the content of `into`.
 pub fn read(pid: i32, spans: &[Span], into: &mut [u8]) -> io::Result<()> {
-    let there = pieces(spans);
-    let total: usize = there.iter().map(|piece| piece.iov_len).sum();
-    if total != into.len() || spans.len() > MAX_PIECES {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mut done = 0;
-    let mut there = &there[..];
-    let mut first;
-    // A call may come back short at 2 GiB.
-    while done < total {
-        let here =
-            libc::iovec { iov_base: into[done..].as_mut_ptr().cast(), iov_len: total - done };
+    transfer(spans, into.len(), |done, there| {
+        let rest = &mut into[done..];
+        let here = libc::iovec { iov_base: rest.as_mut_ptr().cast(), iov_len: rest.len() };
         // SAFETY: `here` is the unread rest of `into`; the other side's addresses are checked by the kernel.
-        let n = unsafe {
+        unsafe {
             libc::process_vm_readv(pid, &raw const here, 1, there.as_ptr(), there.len() as u64, 0)
-        };
-        if n < 0 {
-            return Err(io::Error::last_os_error());
         }
-        let n = usize::try_from(n).expect("not negative");
-        if n == 0 {
-            return Err(io::Error::from_raw_os_error(libc::EFAULT));
-        }
-        done += n;
-        if done == total {
-            break;
-        }
-        first = skip(there, n);
-        there = &first;
-    }
-    Ok(())
+    })
 }
 
 /// Writes `from` into spans of a process's memory, one after the other.
@@ -88,23 +65,32 @@ pub fn read(pid: i32, spans: &[Span], into: &mut [u8]) -> io::Result<()> {
 /// # Errors
 /// `EFAULT`: a part can't be written.
 pub fn write(pid: i32, spans: &[Span], from: &[u8]) -> io::Result<()> {
-    let there = pieces(spans);
+    transfer(spans, from.len(), |done, there| {
+        let rest = &from[done..];
+        let base = rest.as_ptr().cast_mut().cast();
+        let here = libc::iovec { iov_base: base, iov_len: rest.len() };
+        // SAFETY: `here` is the unwritten rest of `from`, which the call only reads.
+        unsafe {
+            libc::process_vm_writev(pid, &raw const here, 1, there.as_ptr(), there.len() as u64, 0)
+        }
+    })
+}
+
+/// Calls `once` until all is moved, as a call may come back short at 2 GiB: with how many bytes are done, and where
+/// the others are.
+fn transfer(
+    spans: &[Span],
+    len: usize,
+    mut once: impl FnMut(usize, &[libc::iovec]) -> libc::ssize_t,
+) -> io::Result<()> {
+    let mut there = pieces(spans);
     let total: usize = there.iter().map(|piece| piece.iov_len).sum();
-    if total != from.len() || spans.len() > MAX_PIECES {
+    if total != len || spans.len() > MAX_PIECES {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let mut done = 0;
-    let mut there = &there[..];
-    let mut first;
     while done < total {
-        let here = libc::iovec {
-            iov_base: from[done..].as_ptr().cast_mut().cast(),
-            iov_len: total - done,
-        };
-        // SAFETY: `here` is the unwritten rest of `from`, which the call only reads.
-        let n = unsafe {
-            libc::process_vm_writev(pid, &raw const here, 1, there.as_ptr(), there.len() as u64, 0)
-        };
+        let n = once(done, &there);
         if n < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -113,11 +99,9 @@ pub fn write(pid: i32, spans: &[Span], from: &[u8]) -> io::Result<()> {
             return Err(io::Error::from_raw_os_error(libc::EFAULT));
         }
         done += n;
-        if done == total {
-            break;
+        if done < total {
+            there = skip(&there, n);
         }
-        first = skip(there, n);
-        there = &first;
     }
     Ok(())
 }
@@ -137,16 +121,6 @@ fn skip(pieces: &[libc::iovec], mut bytes: usize) -> Vec<libc::iovec> {
     rest
 }
 
-/// What [`scan_pages`] looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pages {
-    /// Pages of the process's own: anonymous ones and copies of a file's, in memory or swapped.
-    Own,
-    /// Own pages that are known to hold nothing but zeros need not be told: all that is mapped to
-    /// something, the file's pages too.
-    Populated,
-}
-
 /// Pages that [`scan_pages`] found, adjacent ones joined.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
@@ -156,12 +130,12 @@ pub struct Found {
     pub guards: Vec<Span>,
 }
 
-/// Lists pages of a process (an open `/proc/PID/pagemap`) between two addresses, in order, adjacent ones
-/// joined (`PAGEMAP_SCAN`, Linux 6.7).
+/// Lists the pages of a process's own (an open `/proc/PID/pagemap`) between two addresses: anonymous ones and copies of
+/// a file's, in memory or swapped; in order, adjacent ones joined (`PAGEMAP_SCAN`, Linux 6.7).
 ///
 /// # Errors
 /// `ENOTTY`: the kernel doesn't know the request.
-pub fn scan_pages(pagemap: &File, within: Span, what: Pages) -> io::Result<Found> {
+pub fn scan_pages(pagemap: &File, within: Span) -> io::Result<Found> {
     #[repr(C)]
     struct Scan {
         size: u64,
@@ -191,10 +165,7 @@ pub fn scan_pages(pagemap: &File, within: Span, what: Pages) -> io::Result<Found
     const GUARD: u64 = 1 << 8;
     const AT_ONCE: usize = 2048;
     let request = libc::_IOWR::<Scan>(u32::from(b'f'), 16);
-    let mask = match what {
-        Pages::Own => FILE | PFN_ZERO,
-        Pages::Populated => 0,
-    };
+    let mask = FILE | PFN_ZERO;
     let mut found = Found::default();
     // Linux 6.18 tells guards apart.
     let mut told = PRESENT | GUARD;
@@ -281,12 +252,6 @@ pub enum Kind {
     Files,
     /// Root, working directory and umask.
     Fs,
-    /// Signal handlers.
-    Handlers,
-    /// Input and output contexts.
-    Io,
-    /// System V semaphore undo lists.
-    SemUndo,
 }
 
 /// The order that the kernel gives to two processes' objects: equal if they are one (`kcmp`).
@@ -299,9 +264,6 @@ pub fn compare(first: i32, second: i32, what: Kind) -> io::Result<std::cmp::Orde
         Kind::Memory => (1, 0, 0),
         Kind::Files => (2, 0, 0),
         Kind::Fs => (3, 0, 0),
-        Kind::Handlers => (4, 0, 0),
-        Kind::Io => (5, 0, 0),
-        Kind::SemUndo => (6, 0, 0),
     };
     // SAFETY: no pointers for these kinds.
     let answer = unsafe { libc::syscall(libc::SYS_kcmp, first, second, kind, a, b) };

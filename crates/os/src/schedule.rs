@@ -65,6 +65,13 @@ pub fn set_affinity(tid: i32, words: &[u64]) -> io::Result<()> {
     .map(drop)
 }
 
+/// The set of one processor.
+pub fn only(processor: usize) -> Vec<u64> {
+    let mut words = vec![0; processor / 64 + 1];
+    words[processor / 64] = 1 << (processor % 64);
+    words
+}
+
 /// The processor that the caller is on.
 pub fn current_processor() -> usize {
     // SAFETY: no arguments.

@@ -41,7 +41,6 @@ impl Registers {
     const ORIG_RAX: usize = 15;
     const RIP: usize = 16;
     const CS: usize = 17;
-    const EFLAGS: usize = 18;
     const RSP: usize = 19;
 
     /// The next instruction.
@@ -62,11 +61,6 @@ impl Registers {
     /// The code segment: 0x33 in 64-bit code.
     pub fn cs(&self) -> u64 {
         self.0[Self::CS]
-    }
-
-    /// The flags register.
-    pub fn eflags(&self) -> u64 {
-        self.0[Self::EFLAGS]
     }
 
     /// What a system call answers: negative is an error.
@@ -181,14 +175,6 @@ fn options(how: Seize) -> usize {
         options |= libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEFORK | libc::PTRACE_O_TRACEVFORK;
     }
     usize::try_from(options).expect("options are bits")
-}
-
-/// Changes what was given to [`seize`]; the thread has to be stopped.
-///
-/// # Errors
-/// As the kernel says.
-pub fn set_options(tid: i32, how: Seize) -> io::Result<()> {
-    request(libc::PTRACE_SETOPTIONS, tid, 0, options(how)).map(drop)
 }
 
 /// Asks a tracee to stop; [`wait`] tells when it did.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use outlast_image::{Backing, Bounds, Mapping, MappingFlags};
-use outlast_os::foreign::{self, Pages, Span};
+use outlast_os::foreign::{self, Span};
 
 use crate::error::{CheckpointError, Doing};
 use crate::freeze::StoppedProcess;
@@ -161,7 +161,7 @@ pub(super) fn plan(
     plan: &mut CopyPlan,
 ) -> io::Result<Vec<(u64, u64)>> {
     let pagemap = File::open(process.proc().path("pagemap"))?;
-    let found = foreign::scan_pages(&pagemap, Span { start: 0, end: TOP }, Pages::Own)?;
+    let found = foreign::scan_pages(&pagemap, Span { start: 0, end: TOP })?;
     let guards = found.guards.iter().map(|span| (span.start, span.end)).collect();
     let mut spans = Vec::with_capacity(found.pages.len());
     let mut over_files = Vec::new();

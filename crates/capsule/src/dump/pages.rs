@@ -6,10 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use outlast_image::{BLOCK_PAGES, PAGE, PagePlace, PageWriter, Placed, Run};
+use outlast_image::{BLOCK_PAGES, PAGE, PagePlace, PageWriter, Placed, Run, Snapshot};
 use outlast_os::foreign::{self, MAX_PIECES, Span};
 
-use super::Snapshot0;
 use super::memory::{CopyPlan, Piece, Source};
 
 /// What one thread copies at once: spans of one piece, at most [`BLOCK_PAGES`] pages together.
@@ -61,7 +60,7 @@ impl Job {
     /// `progress` is told the bytes so far.
     pub(super) fn store(
         mut self,
-        snapshot: &mut Snapshot0,
+        snapshot: &mut Snapshot,
         store: &PageWriter,
         copiers: usize,
         progress: &(dyn Fn(u64) + Sync),

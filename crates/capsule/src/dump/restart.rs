@@ -71,15 +71,8 @@ impl Asleep {
 pub(super) fn look(root: i32) -> Asleep {
     let mut asleep = Asleep::default();
     let mut since = Vec::new();
-    let mut queue = vec![root];
-    while let Some(pid) = queue.pop() {
-        let proc = Proc { pid };
-        for tid in proc.numbers("task").unwrap_or_default() {
-            let children = proc.read(&format!("task/{tid}/children")).unwrap_or_default();
-            let children = String::from_utf8_lossy(&children).into_owned();
-            queue.extend(
-                children.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()),
-            );
+    crate::proc::walk(root, |proc, threads| {
+        for tid in threads.iter().copied() {
             let call = proc.read(&format!("task/{tid}/syscall")).unwrap_or_default();
             let call = String::from_utf8_lossy(&call).into_owned();
             let number = call.split(' ').next().and_then(|number| number.parse::<u64>().ok());
@@ -100,12 +93,13 @@ pub(super) fn look(root: i32) -> Asleep {
                 asleep.waits.insert(tid, String::from_utf8_lossy(&wait).into_owned());
             }
             if number.is_some_and(|number| timed.contains(&number))
-                && let Some(ran) = last_ran(&format!("/proc/{pid}/task/{tid}/sched"))
+                && let Some(ran) = last_ran(&proc.path(&format!("task/{tid}/sched")))
             {
                 since.push((processor(proc, tid), tid, ran));
             }
         }
-    }
+        true
+    });
     if since.is_empty() {
         return asleep;
     }
@@ -116,9 +110,7 @@ pub(super) fn look(root: i32) -> Asleep {
     let mut now = (usize::MAX, 0);
     for (processor, tid, ran) in since {
         if processor != now.0 {
-            let mut one = vec![0_u64; processor / 64 + 1];
-            one[processor / 64] = 1 << (processor % 64);
-            if schedule::set_affinity(0, &one).is_err() {
+            if schedule::set_affinity(0, &schedule::only(processor)).is_err() {
                 continue;
             }
             now = (processor, last_ran("/proc/thread-self/sched").unwrap_or(0));

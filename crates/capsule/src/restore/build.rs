@@ -1,9 +1,9 @@
 //! Processes, made one after the other: parents before their children, so that memory is inherited.
 //!
-//! Of one process, in this order: made; memory laid out and filled; children that belong to the
+//! Of one process, in this order: made; memory laid out and filled; threads; children that belong to the
 //! session it had before its own, made (all of this, for each of them); its own session and group; the other
-//! children; threads; descriptors; the rest. So a child inherits its parent's memory, but none of its parent's
-//! threads or descriptors.
+//! children; descriptors. So a child inherits its parent's memory, but none of its parent's descriptors, and each
+//! child is made by the thread that made it. When all are there: groups, and the rest, children first.
 
 use std::fs::File;
 use std::io;
@@ -52,6 +52,12 @@ pub(super) struct Made {
 }
 
 impl Made {
+    /// A process that was made by this one just now, with a copy of its memory.
+    fn child(&self, pid: i32) -> Self {
+        let kernel = self.kernel.clone();
+        Self { pid, tids: vec![pid], memory: None, kernel, ..*self }
+    }
+
     pub(super) fn remote(&self) -> Remote {
         self.remote_in(0)
     }
@@ -252,15 +258,7 @@ impl<'a> Builder<'a> {
         let pid = self
             .free_id(session, || clone_in(with, 0, 0, 0, 0, session))
             .map_err(|error| taken(error, session))?;
-        let ghost = Made {
-            pid,
-            tids: vec![pid],
-            memory: None,
-            kernel: with.kernel.clone(),
-            at: with.at,
-            scratch: with.scratch,
-            base: with.base,
-        };
+        let ghost = with.child(pid);
         let leads = ghost.call(libc::SYS_setsid, &[]);
         leads.trying("making a session again", session).inspect_err(|_| end(pid))?;
         Ok(Some(ghost))
@@ -382,15 +380,7 @@ impl<'a> Builder<'a> {
         let pid = self
             .free_id(process.pid, || clone_in(with, thread, flags, exit_signal, 0, process.pid))
             .map_err(|error| taken(error, process.pid))?;
-        let made = Made {
-            pid,
-            tids: vec![pid],
-            memory: None,
-            kernel: with.kernel.clone(),
-            at: with.at,
-            scratch: with.scratch,
-            base: with.base,
-        };
+        let made = with.child(pid);
         self.with_memory(made, process.pid).inspect_err(|_| end(pid))
     }
 
@@ -422,15 +412,7 @@ impl<'a> Builder<'a> {
         let pid = self
             .free_id(process.group, || clone_in(made, 0, 0, 0, 0, process.group))
             .map_err(|error| taken(error, process.group))?;
-        let ghost = Made {
-            pid,
-            tids: vec![pid],
-            memory: None,
-            kernel: made.kernel.clone(),
-            at: made.at,
-            scratch: made.scratch,
-            base: made.base,
-        };
+        let ghost = made.child(pid);
         let joined = ghost
             .call(libc::SYS_setpgid, &[0, 0])
             .and_then(|_| join())
@@ -648,7 +630,8 @@ pub(super) fn clone_in(
     Ok(child)
 }
 
-fn taken(error: io::Error, tid: i32) -> RestoreError {
+/// Why there is no process or thread of that id.
+pub(super) fn taken(error: io::Error, tid: i32) -> RestoreError {
     match error.raw_os_error() {
         Some(libc::EEXIST) => RestoreError::Taken(tid),
         Some(libc::EPERM) => RestoreError::Denied {
@@ -658,10 +641,6 @@ fn taken(error: io::Error, tid: i32) -> RestoreError {
         },
         _ => RestoreError::Kernel { doing: "making a process", pid: tid, source: error },
     }
-}
-
-pub(super) fn taken_thread(error: io::Error, tid: i32) -> RestoreError {
-    taken(error, tid)
 }
 
 fn unrelated(pid: i32, what: &str) -> RestoreError {

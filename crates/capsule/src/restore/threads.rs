@@ -8,7 +8,7 @@ use outlast_os::schedule::{self, Attributes};
 use crate::freeze::bits;
 use crate::proc::Status;
 
-use super::build::{Builder, Made, clone_in, taken_thread};
+use super::build::{Builder, Made, clone_in, taken};
 use super::layout::about;
 use super::{RestoreError, Trying};
 
@@ -34,7 +34,7 @@ impl Builder<'_> {
             }
             let made = self.made(index);
             let tid = clone_in(made, 0, bits(flags), 0, thread.clear_tid, thread.tid)
-                .map_err(|error| taken_thread(error, thread.tid))?;
+                .map_err(|error| taken(error, thread.tid))?;
             self.made[index].as_mut().expect("made before").tids.push(tid);
         }
         Ok(())
