@@ -1,7 +1,7 @@
 //! Processes that a restore begins with: one that only waits to be changed, and one that reaps.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 #[repr(C, align(8))]
 #[derive(Default)]
@@ -27,15 +27,17 @@ pub fn clone_args(flags: u64, exit_signal: u64, child_tid: u64, set_tid: (u64, u
     [flags, 0, child_tid, 0, exit_signal, 0, 0, 0, set_tid.0, set_tid.1, 0]
 }
 
-/// Makes a child that does nothing but `pause`, with default signal handlers and a copy of this
+/// Makes a child that does nothing but wait, with default signal handlers and a copy of this
 /// process's memory and descriptors; with the id `tid` in the namespace that children are made in.
-/// Its id in the caller's namespace is answered.
+/// Its id in the caller's namespace is answered, and its leash: it ends when that is dropped, as it is when this program
+/// ends, unless somebody has seized it before and makes it do something else.
 ///
 /// # Errors
 /// `EEXIST`: the id is taken. `EPERM`: choosing it needs `CAP_CHECKPOINT_RESTORE`.
-pub fn spawn_stub(tid: i32) -> io::Result<i32> {
+pub fn spawn_stub(tid: i32) -> io::Result<(i32, OwnedFd)> {
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     let wanted = [tid];
+    let (leash, hold) = io::pipe()?;
     let args = CloneArgs {
         flags: CLONE_CLEAR_SIGHAND,
         exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
@@ -43,16 +45,19 @@ pub fn spawn_stub(tid: i32) -> io::Result<i32> {
         set_tid_size: 1,
         ..CloneArgs::default()
     };
-    // SAFETY: no shared memory, no new stack: a fork. The child makes one system call for ever, and so
-    // needs nothing that another thread may have held.
+    // SAFETY: no shared memory, no new stack: a fork. The child makes raw system calls only, and so needs nothing that
+    // another thread may have held.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };
     match pid {
         ..0 => Err(io::Error::last_os_error()),
-        0 => loop {
-            // SAFETY: no arguments.
-            unsafe { libc::syscall(libc::SYS_pause) };
+        // SAFETY: this is the child; the byte is its own.
+        0 => unsafe {
+            libc::close(hold.as_raw_fd());
+            let mut byte = 0_u8;
+            while libc::read(leash.as_raw_fd(), (&raw mut byte).cast(), 1) < 0 {}
+            libc::_exit(1)
         },
-        pid => Ok(i32::try_from(pid).expect("process ids are small")),
+        pid => Ok((i32::try_from(pid).expect("process ids are small"), hold.into())),
     }
 }
 

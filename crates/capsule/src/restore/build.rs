@@ -281,7 +281,8 @@ impl<'a> Builder<'a> {
 
     fn make_root(&self) -> Result<Made, RestoreError> {
         let tid = self.process(0).pid;
-        let pid = match self.free_id(tid, || stub::spawn_stub(tid)) {
+        // Once it is seized, it ends with us by that.
+        let (pid, _leash) = match self.free_id(tid, || stub::spawn_stub(tid)) {
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
                 return Err(RestoreError::Taken(tid));
             }
