@@ -199,15 +199,19 @@ pub(crate) const HELPER: &str = "OUTLAST_ROBUST_HELPER";
 /// This test program again, that runs one test alone, which finds `words` in the variable [`HELPER`].
 pub(crate) struct Helper {
     pub(crate) child: Child,
+    /// What its family has in the environment, and nobody else: a temporary folder is among the words.
+    mark: String,
     said: BufReader<std::process::ChildStderr>,
 }
 
 impl Helper {
     pub(crate) fn start(test: &str, words: &[&str], folder: &Path) -> Self {
         let own = std::env::current_exe().expect("this program has a path");
+        let words = words.join("\n");
+        let mark = format!("{HELPER}={words}");
         let mut child = Command::new(own)
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
-            .env(HELPER, words.join("\n"))
+            .env(HELPER, words)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -215,7 +219,7 @@ impl Helper {
             .spawn()
             .expect("this program can be started");
         let said = BufReader::new(child.stderr.take().expect("it was piped"));
-        Self { child, said }
+        Self { child, mark, said }
     }
 
     /// Waits until it says that it begins.
@@ -240,11 +244,10 @@ impl Helper {
 
     /// Processes that it made: they have its environment, unless they have become somebody else.
     pub(crate) fn family(&self) -> Vec<i32> {
-        let mark = format!("{}=", HELPER).into_bytes();
         let own = |pid: &i32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             *pid != std::process::id().cast_signed()
-                && environment.split(|byte| *byte == 0).any(|one| one.starts_with(&mark))
+                && environment.split(|byte| *byte == 0).any(|one| one == self.mark.as_bytes())
         };
         let numbers = fs::read_dir("/proc").expect("there is a /proc").flatten();
         let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
