@@ -87,29 +87,29 @@ static UNUSED _Noreturn void pass(void) {
     _exit(0);
 }
 
+// The end, with `skip: …` or `fail: …` as the verdict, and on standard error.
+static UNUSED _Noreturn void end_(int status, const char *how, const char *format, va_list list) {
+    char text[1024];
+    size_t length = snprintf(text, sizeof text, "%s: ", how);
+    vsnprintf(text + length, sizeof text - length - 1, format, list);
+    strcat(text, "\n");
+    if (write(2, text, strlen(text)) < 0) { /* the verdict says it too */ }
+    verdict_(text);
+    _exit(status);
+}
+
 // This machine lacks what the program is about.
 static UNUSED _Noreturn __attribute__((format(printf, 1, 2))) void skip(const char *format, ...) {
-    char text[1024] = "skip: ";
     va_list list;
     va_start(list, format);
-    vsnprintf(text + 6, sizeof text - 8, format, list);
-    va_end(list);
-    strcat(text, "\n");
-    verdict_(text);
-    _exit(77);
+    end_(77, "skip", format, list);
 }
 
 // Something isn't as it was: what was expected, what was found. Any thread or process of the tree may say so.
 static UNUSED _Noreturn __attribute__((format(printf, 1, 2))) void fail(const char *format, ...) {
-    char text[1024] = "fail: ";
     va_list list;
     va_start(list, format);
-    vsnprintf(text + 6, sizeof text - 8, format, list);
-    va_end(list);
-    strcat(text, "\n");
-    if (write(2, text, strlen(text)) < 0) { /* the verdict says it too */ }
-    verdict_(text);
-    _exit(1);
+    end_(1, "fail", format, list);
 }
 
 // The value of a call that has to succeed.

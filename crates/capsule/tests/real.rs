@@ -1,6 +1,6 @@
 //! Real programs in the middle of their work: checkpointed, killed, restored; their result is that of an undisturbed run.
 //!
-//! By default some of them; `OUTLAST_REAL=all` all, `OUTLAST_REAL=node` one.
+//! By default the quick ones; `OUTLAST_REAL=all` all, `OUTLAST_REAL=node` one.
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,6 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use outlast_capsule::{CheckpointError, CheckpointOptions, RestoreOptions, checkpoint, restore};
 use outlast_programs::{Run, Verdict, real};
-
-/// Those that are run by default: the others take the time of all of them together.
-const SHORT: [&str; 2] = ["python", "xz"];
 
 /// Not carried yet: the name, and the word that the refusal says.
 const REFUSED: [(&str, &str); 1] = [("java", "a socket is not carried")];
@@ -40,31 +37,16 @@ fn through_a_checkpoint(run: &mut Run) -> Result<(), String> {
 
 #[test]
 fn results_are_those_of_an_undisturbed_run() {
-    let wanted = std::env::var("OUTLAST_REAL").unwrap_or_default();
-    let mut failed = Vec::new();
-    for program in real::ALL {
-        let chosen = match wanted.as_str() {
-            "" => SHORT.contains(&program.name),
-            "all" => true,
-            name => name == program.name,
-        };
-        if !chosen {
-            eprintln!("SKIPPED: {}: it is slow; OUTLAST_REAL=all runs it", program.name);
-            continue;
-        }
+    real::all_pass(|program| {
         let refused = REFUSED.iter().find(|(name, _)| *name == program.name);
         match (program.through(through_a_checkpoint), refused) {
             (Verdict::Failed(why), Some((_, word))) if why.contains(word) => {
-                eprintln!("SKIPPED: {}: {word}", program.name);
+                Verdict::Skipped((*word).to_owned())
             }
             (Verdict::Passed, Some((_, word))) => {
-                failed
-                    .push(format!("{}: expected `{word}`, found that it is carried", program.name));
+                Verdict::Failed(format!("expected `{word}`, found that it is carried"))
             }
-            (Verdict::Passed, None) => {}
-            (Verdict::Skipped(why), _) => eprintln!("SKIPPED: {}: {why}", program.name),
-            (Verdict::Failed(why), _) => failed.push(format!("{}: {why}", program.name)),
+            (verdict, _) => verdict,
         }
-    }
-    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    });
 }

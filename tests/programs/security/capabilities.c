@@ -1,22 +1,5 @@
 // Capabilities: effective, permitted, inheritable, bounding and ambient sets that all differ; of a thread its own. [root threads]
-#include "outlast_test.h"
-#include <linux/capability.h>
-
-struct sets {
-    struct {
-        uint32_t version;
-        int pid;
-    } head;
-    struct {
-        uint32_t effective, permitted, inheritable;
-    } data[2];
-};
-
-static struct sets get(void) {
-    struct sets sets = {.head = {0x20080522, 0}};
-    MUST(syscall(SYS_capget, &sets.head, sets.data));
-    return sets;
-}
+#include "capabilities.h"
 
 static struct sets expected[2];
 static atomic_int set;
@@ -27,7 +10,7 @@ static void *fewer(void *argument) {
     sets.data[0].permitted = 1 << CAP_KILL | 1 << CAP_CHOWN;
     sets.data[0].inheritable = 0;
     sets.data[1].effective = sets.data[1].permitted = sets.data[1].inheritable = 0;
-    MUST(syscall(SYS_capset, &sets.head, sets.data));
+    set_to(&sets);
     expected[1] = get();
     set++;
     wait_go();
@@ -47,7 +30,7 @@ int main(void) {
     sets.data[0].inheritable = 1 << CAP_NET_RAW | 1 << CAP_CHOWN;
     sets.data[0].effective &= ~(1u << CAP_SYS_TIME | 1u << CAP_NET_ADMIN);
     sets.data[0].permitted &= ~(1u << CAP_NET_ADMIN);
-    MUST(syscall(SYS_capset, &sets.head, sets.data));
+    set_to(&sets);
     MUST(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0));
     expected[0] = get();
     ready();

@@ -1,22 +1,5 @@
 // A user other than root who has kept one capability. [root]
-#include "outlast_test.h"
-#include <linux/capability.h>
-
-struct sets {
-    struct {
-        uint32_t version;
-        int pid;
-    } head;
-    struct {
-        uint32_t effective, permitted, inheritable;
-    } data[2];
-};
-
-static struct sets get(void) {
-    struct sets sets = {.head = {0x20080522, 0}};
-    MUST(syscall(SYS_capget, &sets.head, sets.data));
-    return sets;
-}
+#include "capabilities.h"
 
 int main(void) {
     if (getuid()) skip("not root");
@@ -26,7 +9,7 @@ int main(void) {
     struct sets sets = get();
     sets.data[0].effective = sets.data[0].permitted = 1 << CAP_DAC_READ_SEARCH;
     sets.data[1].effective = sets.data[1].permitted = 0;
-    MUST(syscall(SYS_capset, &sets.head, sets.data));
+    set_to(&sets);
     ready();
     wait_go();
     sets = get();

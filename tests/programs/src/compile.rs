@@ -16,6 +16,9 @@ use crate::list::{self, Program};
 const FLAGS: &[&str] =
     &["-std=gnu11", "-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Wno-format-truncation"];
 
+/// What programs include.
+const HEADERS: &[&str] = &["outlast_test.h", "capabilities.h"];
+
 /// Compiles a program unless that was done, and says where it is.
 ///
 /// # Errors
@@ -63,7 +66,8 @@ fn compile_source(source: &Path, name: &str, more: &[&str]) -> Result<PathBuf, S
         fs::read(path).unwrap_or_else(|error| panic!("reading {}: {error}", path.display()))
     };
     let mut hash = DefaultHasher::new();
-    (read(source), read(&list::folder().join("outlast_test.h")), FLAGS, more).hash(&mut hash);
+    let headers: Vec<_> = HEADERS.iter().map(|name| read(&list::folder().join(name))).collect();
+    (read(source), headers, FLAGS, more).hash(&mut hash);
     let folder = built();
     let path = folder.join(format!("{name}-{:016x}", hash.finish()));
     if path.is_file() {

@@ -28,11 +28,31 @@ pub struct Real {
     /// What it does meanwhile.
     pub about: &'static str,
     words: &'static [&'static str],
-    /// Writes its inputs.
-    prepare: fn(&Path),
-    /// Whether some of its work is done, and not all of it.
-    in_the_middle: fn(&Path) -> bool,
+    /// Writes its inputs; it is given the words.
+    prepare: fn(&[&str], &Path),
+    /// How much of its work is done, in a unit of its own.
+    done: fn(&Path) -> u64,
+    /// So much is some of its work, and not all of it.
+    some: u64,
     result: fn(&Path) -> Result<Vec<u8>, String>,
+}
+
+/// A script of ours, the last word: it counts its work in the file `progress`, and writes the file `result`.
+const fn script(
+    name: &'static str,
+    about: &'static str,
+    words: &'static [&'static str],
+    some: u64,
+) -> Real {
+    Real {
+        name,
+        about,
+        words,
+        prepare: |words, folder| copy(words.last().expect("a script"), folder),
+        done: progress,
+        some,
+        result: |folder| whole(folder, "result"),
+    }
 }
 
 /// All of them.
@@ -53,13 +73,14 @@ pub const ALL: &[Real] = &[
             "-D",
             "+V",
         ],
-        prepare: |folder| copy("scene.pov", folder),
-        in_the_middle: |folder| {
+        prepare: |_, folder| copy("scene.pov", folder),
+        done: |folder| {
             // "Rendered 12345 of 750000 pixels (10%)"
             let said = read(folder, "stderr");
             let percents = said.rsplit_once("%)").and_then(|(before, _)| before.rsplit_once('('));
-            percents.is_some_and(|(_, number)| number.parse::<u32>().is_ok_and(|now| now >= 10))
+            percents.and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
         },
+        some: 10,
         result: |folder| {
             // Above the pixels there is a comment with the time it took.
             let picture = whole(folder, "picture.ppm")?;
@@ -98,28 +119,29 @@ pub const ALL: &[Real] = &[
             "+bitexact",
             "film.avi",
         ],
-        prepare: |_| {},
-        in_the_middle: |folder| numbers(folder, "frame=") >= 60,
+        prepare: |_, _| {},
+        done: |folder| numbers(folder, "frame="),
+        some: 60,
         result: |folder| whole(folder, "film.avi"),
     },
-    Real {
-        name: "python",
-        about: "threads that compute, and an open transaction of sqlite",
-        words: &["python3", "bank.py"],
-        prepare: |folder| copy("bank.py", folder),
-        in_the_middle: |folder| progress(folder) >= 3000,
-        result: |folder| whole(folder, "result"),
-    },
+    script(
+        "python",
+        "threads that compute, and an open transaction of sqlite",
+        &["python3", "bank.py"],
+        3000,
+    ),
     Real {
         name: "make",
         about: "make -j2 of a project of twenty C files, and its check",
         words: &["make", "-j2"],
-        prepare: project,
-        in_the_middle: |folder| objects(folder) >= 8,
+        prepare: |_, folder| project(folder),
+        done: objects,
+        some: 8,
         result: |folder| {
             let built = objects(folder);
-            if built != PARTS + 1 {
-                return Err(format!("expected {} compiled files, found {built}", PARTS + 1));
+            let all = PARTS as u64 + 1;
+            if built != all {
+                return Err(format!("expected {all} compiled files, found {built}"));
             }
             whole(folder, "result")
         },
@@ -131,57 +153,80 @@ pub const ALL: &[Real] = &[
             "openssl", "speed", "-multi", "2", "-seconds", "2", "-bytes", "16384", "sha256",
             "sha512",
         ],
-        prepare: |_| {},
-        in_the_middle: |folder| {
-            read(folder, "stdout").contains("Got: ")
-                || read(folder, "stderr").contains("Doing sha256")
+        prepare: |_, _| {},
+        done: |folder| {
+            let begun = read(folder, "stdout").contains("Got: ")
+                || read(folder, "stderr").contains("Doing sha256");
+            u64::from(begun)
         },
+        some: 1,
         result: figures,
     },
     Real {
         name: "xz",
         about: "a file compressed by threads",
         words: &["xz", "-T2", "-6", "--block-size=1MiB", "-k", "data"],
-        prepare: |folder| {
+        prepare: |_, folder| {
             fs::write(folder.join("data"), compressible(6 << 20)).expect("the folder is ours")
         },
-        in_the_middle: |folder| size(folder, "data.xz") > 0,
+        done: |folder| size(folder, "data.xz"),
+        some: 1,
         result: |folder| whole(folder, "data.xz"),
     },
     Real {
-        name: "pipeline",
-        about: "six programs that a shell has connected",
-        words: &["sh", "pipeline.sh"],
-        prepare: |folder| copy("pipeline.sh", folder),
-        in_the_middle: |folder| numbers(folder, "") >= 300_000,
-        result: |folder| whole(folder, "result"),
+        done: |folder| numbers(folder, ""),
+        ..script(
+            "pipeline",
+            "six programs that a shell has connected",
+            &["sh", "pipeline.sh"],
+            300_000,
+        )
     },
-    Real {
-        name: "java",
-        about: "OpenJDK: three threads, a compiler at work, garbage collected",
+    script(
+        "java",
+        "OpenJDK: three threads, a compiler at work, garbage collected",
         // A small heap, so that it is collected often.
-        words: &["java", "-Xmx96m", "Loop.java"],
-        prepare: |folder| copy("Loop.java", folder),
-        in_the_middle: |folder| progress(folder) >= 200,
-        result: |folder| whole(folder, "result"),
-    },
-    Real {
-        name: "node",
-        about: "node: an event loop with timers and files, two workers, garbage collected",
-        words: &["node", "--max-old-space-size=128", "loop.js"],
-        prepare: |folder| copy("loop.js", folder),
-        in_the_middle: |folder| progress(folder) >= 60,
-        result: |folder| whole(folder, "result"),
-    },
+        &["java", "-Xmx96m", "Loop.java"],
+        200,
+    ),
+    script(
+        "node",
+        "node: an event loop with timers and files, two workers, garbage collected",
+        &["node", "--max-old-space-size=128", "loop.js"],
+        60,
+    ),
 ];
 
-/// One of them.
+/// Those that are run by default: the others take the time of all other tests together.
+const QUICK: &[&str] = &["python", "xz"];
+
+/// Runs some of them, one by one: the quick ones, with `OUTLAST_REAL=all` all, with `OUTLAST_REAL=node` that one. Prints which
+/// were skipped.
 ///
 /// # Panics
-/// If there is none of that name.
-pub fn named(name: &str) -> Real {
-    let found = ALL.iter().find(|one| one.name == name);
-    *found.unwrap_or_else(|| panic!("no real program {name}"))
+/// If one of them failed, or there is none of the name that was asked for.
+#[expect(clippy::print_stderr, reason = "that is where people look for it")]
+pub fn all_pass(judge: impl Fn(&Real) -> Verdict) {
+    let wanted = std::env::var("OUTLAST_REAL").unwrap_or_default();
+    let known = ["", "all"].contains(&&*wanted) || ALL.iter().any(|one| one.name == wanted);
+    assert!(known, "no real program {wanted:?}");
+    let mut failed = String::new();
+    for program in ALL {
+        let verdict = match &*wanted {
+            "" if !QUICK.contains(&program.name) => {
+                Verdict::Skipped("it takes long; OUTLAST_REAL=all runs it".to_owned())
+            }
+            "" | "all" => judge(program),
+            name if name == program.name => judge(program),
+            _ => continue,
+        };
+        match verdict {
+            Verdict::Passed => {}
+            Verdict::Skipped(why) => eprintln!("SKIPPED: {}: {why}", program.name),
+            Verdict::Failed(why) => failed.push_str(&format!("failed: {}: {why}\n", program.name)),
+        }
+    }
+    assert!(failed.is_empty(), "{failed}");
 }
 
 impl Real {
@@ -216,9 +261,10 @@ impl Real {
             return Err(Verdict::Skipped(format!("`{program}` isn't installed")));
         }
         let failed = |why: &str| Verdict::Failed(format!("{}: {why}", self.name));
-        let mut run = Run::prepared(self.name, self.words, self.prepare);
+        let mut run =
+            Run::prepared(self.name, self.words, |folder| (self.prepare)(self.words, folder));
         run.until("it is in the middle of its work", WORK, |run| {
-            (self.in_the_middle)(run.folder())
+            (self.done)(run.folder()) >= self.some
         })?;
         disturb(&mut run).map_err(|why| failed(&why))?;
         let status = run.ended(WORK)?;
@@ -333,14 +379,14 @@ fn project(folder: &Path) {
     );
 }
 
-fn objects(folder: &Path) -> usize {
+fn objects(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let object = |entry: &fs::DirEntry| {
         // One that is being written has a size of 0 at first.
         entry.path().extension().is_some_and(|ending| ending == "o")
             && entry.metadata().is_ok_and(|about| about.len() > 0)
     };
-    entries.flatten().filter(object).count()
+    entries.flatten().filter(object).map(|_| 1).sum()
 }
 
 /// Of a table of speeds: which there are, if all are positive.

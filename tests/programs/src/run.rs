@@ -16,6 +16,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -27,6 +28,9 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// Where programs find others: not in the places of whoever runs the tests.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Of what a program wrote to standard error, so much is repeated: the end, in bytes.
+const STDERR_TOLD: usize = 2000;
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -137,14 +141,15 @@ impl Run {
     pub fn until_ready(&mut self) -> Result<(), Verdict> {
         let start = Instant::now();
         loop {
-            if self.folder().join("ready").exists() {
-                return Ok(());
-            }
-            if self.is_gone() || self.folder().join("verdict").exists() {
+            // First, as one that skips itself may have been ready all the same.
+            if self.folder().join("verdict").exists() || self.is_gone() {
                 return Err(match self.verdict() {
-                    Verdict::Passed => self.failed("it passed before it was ready"),
+                    Verdict::Passed => self.failed("it passed before it was to go on"),
                     other => other,
                 });
+            }
+            if self.folder().join("ready").exists() {
+                return Ok(());
             }
             if start.elapsed() > SOON {
                 return Err(self.failed(&format!("not ready within {} s", SOON.as_secs())));
@@ -251,7 +256,9 @@ impl Run {
     }
 
     fn failed(&self, why: &str) -> Verdict {
-        Verdict::Failed(format!("{}: {why}; stderr: {:?}", self.name, self.stderr()))
+        let stderr = self.stderr();
+        let from = stderr.floor_char_boundary(stderr.len().saturating_sub(STDERR_TOLD));
+        Verdict::Failed(format!("{}: {why}; stderr: {:?}", self.name, &stderr[from..]))
     }
 
     /// Whether its root process has ended, whoever its parent is.
@@ -293,6 +300,9 @@ impl Drop for Run {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
+        } else {
+            // One that was restored is a child of ours, too, or nobody's.
+            let _ = waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG));
         }
     }
 }

@@ -32,40 +32,31 @@ struct Case {
     at_most: [&'static str; 3],
 }
 
+impl Case {
+    const fn new(
+        name: &'static str,
+        arguments: &'static [&'static str],
+        criu: [&'static str; 3],
+        at_most: [&'static str; 3],
+    ) -> Self {
+        Self { name, arguments, criu, at_most }
+    }
+}
+
 const SMALL: &[Case] = &[
-    Case {
-        name: "tiny",
-        arguments: &["tiny"],
-        criu: ["4.4 to 6.1", "9.6", "5.7"],
-        at_most: ["0.5", "4.5", "4.5"],
-    },
-    Case {
-        name: "8 threads",
-        arguments: &["threads", "8"],
-        criu: ["6.6", "15.4", "8.9"],
-        at_most: ["0.8", "", "6.5"],
-    },
-    Case {
-        name: "parent, 3 children, pipes",
-        arguments: &["children", "3"],
-        criu: ["8.7", "21.1", "22.1"],
-        at_most: ["2", "", ""],
-    },
+    Case::new("tiny", &["tiny"], ["4.4 to 6.1", "9.6", "5.7"], ["0.5", "4.5", "4.5"]),
+    Case::new("8 threads", &["threads", "8"], ["6.6", "15.4", "8.9"], ["0.8", "", "6.5"]),
+    Case::new(
+        "parent, 3 children, pipes",
+        &["children", "3"],
+        ["8.7", "21.1", "22.1"],
+        ["2", "", ""],
+    ),
 ];
 
 const LARGE: &[Case] = &[
-    Case {
-        name: "256 MiB",
-        arguments: &["memory", "256"],
-        criu: ["175", "186", "188"],
-        at_most: ["", "", ""],
-    },
-    Case {
-        name: "1 GiB",
-        arguments: &["memory", "1024"],
-        criu: ["731", "559", "525"],
-        at_most: ["200", "250", "220"],
-    },
+    Case::new("256 MiB", &["memory", "256"], ["175", "186", "188"], ["", "", ""]),
+    Case::new("1 GiB", &["memory", "1024"], ["731", "559", "525"], ["200", "250", "220"]),
 ];
 
 pub(super) fn main(args: &[String]) -> anyhow::Result<()> {

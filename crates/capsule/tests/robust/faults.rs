@@ -11,7 +11,7 @@ use outlast_capsule::{
 use outlast_programs::named;
 
 use crate::support::{
-    alone, holds_only, looks, looks_as, no_helper_is_left, passes, ready, restored,
+    alone, dumped, holds_only, looks, looks_as, no_helper_is_left, passes, ready, restored,
 };
 
 /// Threads, a tree, timers, files, processors.
@@ -92,12 +92,11 @@ fn a_restore_that_fails_anywhere_leaves_nothing() {
     let _alone = alone();
     for name in PROGRAMS {
         for pids in [Pids::New, Pids::Same] {
-            let Some(mut run) = ready(&named(name)) else { continue };
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let image = folder.path().join("image");
-            checkpoint(run.pid(), &image, &CheckpointOptions::default(), &|_, _| {})
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
-            run.replaced_by(run.pid());
+            let Some(mut run) = dumped(name, &image, &CheckpointOptions::default()) else {
+                continue;
+            };
             for point in FaultPoint::RESTORING {
                 let when = format!("{name}, after {point:?}, {pids:?} ids");
                 let options =

@@ -7,25 +7,20 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use outlast_capsule::{
-    CheckpointOptions, Compression, RestoreError, RestoreOptions, checkpoint, restore,
-};
+use outlast_capsule::{CheckpointOptions, Compression, RestoreError, RestoreOptions, restore};
 use outlast_image::{BLOCK_PAGES, ImageError, PAGE, Reader, Snapshot, Writer};
-use outlast_programs::{Run, named};
+use outlast_programs::Run;
 
 use crate::support::{
-    Dice, Helper, alone, asked, begin, end, eventually, no_helper_is_left, number, passes, ready,
+    Dice, Helper, alone, asked, begin, dumped, end, eventually, no_helper_is_left, number, passes,
     restored, within,
 };
 
 /// A program that was checkpointed and killed, and its image.
 fn killed(name: &str, image: &Path, compression: Compression) -> Run {
-    let mut run = ready(&named(name)).expect("it needs nothing");
     // One copier: two may store a page twice, of which one is nobody's, and may be damaged at will.
     let options = CheckpointOptions { compression, copiers: 1, ..Default::default() };
-    checkpoint(run.pid(), image, &options, &|_, _| {}).expect("it can be checkpointed");
-    run.replaced_by(run.pid());
-    run
+    dumped(name, image, &options).expect("it needs nothing")
 }
 
 #[test]

@@ -12,7 +12,8 @@ use outlast_capsule::{After, CheckpointOptions, Pids, RestoreOptions, checkpoint
 use outlast_programs::named;
 
 use crate::support::{
-    Dice, Helper, alone, asked, begin, eventually, looks, looks_as, number, passes, ready, restored,
+    Dice, Helper, alone, asked, begin, dumped, eventually, looks, looks_as, number, passes, ready,
+    restored,
 };
 
 /// Programs whose own looks stay as they are while they wait. Not among them: those that tell a call which answers
@@ -194,12 +195,11 @@ fn a_restore_that_was_killed_leaves_nothing() {
     let programs = ["tree/threads_200", "tree/pipes", "files/pipe_content"];
     for name in programs {
         for pids in ["new", "same"] {
-            let Some(mut run) = ready(&named(name)) else { continue };
             let folder = tempfile::tempdir().expect("a temporary folder can be made");
             let image = folder.path().join("image");
-            checkpoint(run.pid(), &image, &CheckpointOptions::default(), &|_, _| {})
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
-            run.replaced_by(run.pid());
+            let Some(mut run) = dumped(name, &image, &CheckpointOptions::default()) else {
+                continue;
+            };
             let words = [image.to_str().expect("a usual name"), pids];
             // Whole trees live on without the one that restored them.
             let processes = {

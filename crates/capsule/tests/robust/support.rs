@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
-use outlast_capsule::{RestoreError, RestoreOptions, Restored, restore};
-use outlast_programs::{Program, Run, Verdict};
+use outlast_capsule::{
+    CheckpointOptions, RestoreError, RestoreOptions, Restored, checkpoint, restore,
+};
+use outlast_programs::{Program, Run, Verdict, named};
 
 /// For what takes a moment, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -56,6 +58,14 @@ pub(crate) fn ready(program: &Program) -> Option<Run> {
         }
         Err(verdict) => panic!("{}: {verdict}", program.name),
     }
+}
+
+/// A program that was checkpointed in its state and killed, and its image; `None` if this machine lacks what it is about.
+pub(crate) fn dumped(name: &str, image: &Path, options: &CheckpointOptions) -> Option<Run> {
+    let mut run = ready(&named(name))?;
+    checkpoint(run.pid(), image, options, &|_, _| {}).unwrap_or_else(|why| panic!("{name}: {why}"));
+    run.replaced_by(run.pid());
+    Some(run)
 }
 
 /// Lets it check itself and end.
