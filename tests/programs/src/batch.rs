@@ -1,12 +1,13 @@
 //! Many programs, several at a time.
 //!
 //! `OUTLAST_PROGRAM=files/` chooses those whose name contains that; `OUTLAST_AT_ONCE=6` says how many run at a time;
-//! `OUTLAST_VERBOSE=1` tells when each begins and ends.
+//! `OUTLAST_VERBOSE=1` tells when each begins and ends, and how long it took.
 
 #![expect(clippy::print_stderr, reason = "that is where people look for it")]
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crate::list::{self, Program};
 use crate::run::{Run, Verdict};
@@ -58,9 +59,10 @@ pub fn all_pass(programs: &[Program], at_once: usize, judge: impl Fn(&Program) -
             if verbose {
                 eprintln!("> {}", program.name);
             }
+            let start = Instant::now();
             let verdict = judge(program);
             if verbose {
-                eprintln!("< {}: {verdict}", program.name);
+                eprintln!("< {}, {:.2?}: {verdict}", program.name, start.elapsed());
             }
             match verdict {
                 Verdict::Passed => {}
