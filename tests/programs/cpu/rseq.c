@@ -5,7 +5,8 @@
 static atomic_int set, spinning;
 static volatile int stop;
 
-// Spins within a critical section, which a move to another processor or a signal leaves by its abort handler.
+// Spins within a critical section, which a move to another processor or a signal leaves by its abort handler. It says so
+// within the section: whoever sends the signal any earlier would abort nothing.
 static long spin(struct rseq *area) {
     long aborted = 0;
     struct rseq_cs section __attribute__((aligned(32))) = {0};
@@ -13,13 +14,13 @@ static long spin(struct rseq *area) {
                  "lea 2f(%%rip), %%rcx\n sub %%rax, %%rcx\n mov %%rcx, 16(%1)\n"
                  "lea 4f(%%rip), %%rax\n mov %%rax, 24(%1)\n"
                  "mov %1, 8(%2)\n"
-                 "1: pause\n cmpl $0, (%3)\n je 1b\n"
+                 "1: movl $1, (%4)\n pause\n cmpl $0, (%3)\n je 1b\n"
                  "2: jmp 5f\n"
                  ".byte 0x0f, 0xb9, 0x3d\n .long 0x53053053\n"
                  "4: mov $1, %0\n"
                  "5: movq $0, 8(%2)\n"
                  : "+r"(aborted)
-                 : "r"(&section), "r"(area), "r"(&stop)
+                 : "r"(&section), "r"(area), "r"(&stop), "r"(&spinning)
                  : "rax", "rcx", "memory", "cc");
     return aborted;
 }
@@ -57,9 +58,9 @@ static void *other(void *argument) {
 static void on_usr1(int number) { (void)number; }
 
 static void *spinner(void *argument) {
-    spinning = 1;
-    // Its end is an abort, from the signal, or an earlier one.
+    // Its end is an abort, from the signal, or an earlier one: so early that the section's first line wasn't reached, maybe.
     long aborted = spin(own());
+    spinning = 1;
     SAME("aborted", aborted, 1);
     return argument;
 }
@@ -69,7 +70,6 @@ int main(void) {
     signal(SIGUSR1, on_usr1);
     pthread_t a = thread(other, NULL), b = thread(spinner, NULL);
     UNTIL(set && spinning);
-    nap_ms(5);
     ready();
     wait_go();
     check();

@@ -39,11 +39,18 @@ pub(crate) fn launcher() -> Result<PathBuf, String> {
     compile_source(&list::folder().join("launch.c"), "launch", &[])
 }
 
-/// Compiles several programs on all cores.
+/// Compiles several programs on all cores. Tests that begin at the same time wait for the first of them here, instead of each
+/// compiling the same.
 ///
 /// # Errors
 /// What the compiler said, about each that it didn't accept.
+///
+/// # Panics
+/// If files can't be read or written.
 pub fn compile_all(programs: &[Program]) -> Result<(), String> {
+    let turn = fs::File::create(built().join(".turn")).expect("files can be made there");
+    // It ends with the file: dropped here, or by the end of the process.
+    turn.lock().expect("a local file can be locked");
     let next = AtomicUsize::new(0);
     let work = || {
         let mut wrong = Vec::new();

@@ -231,21 +231,27 @@ pub fn all_pass(judge: impl Fn(&Real) -> Verdict) {
 
 impl Real {
     /// Runs it twice: undisturbed, and with `disturb` in the middle of its work, which kills and restores it, as it likes;
-    /// compares the results.
+    /// compares the results. If they differ, a third run, undisturbed, tells whether they always do.
     pub fn through(&self, disturb: impl FnOnce(&mut Run) -> Result<(), String>) -> Verdict {
         let expected = match self.once(|_| Ok(())) {
             Ok(result) => result,
             Err(verdict) => return verdict,
         };
-        match self.once(disturb) {
-            Ok(found) if found == expected => Verdict::Passed,
-            Ok(found) => Verdict::Failed(format!(
-                "expected the result of an undisturbed run ({} bytes), found another ({} bytes)",
-                expected.len(),
-                found.len()
-            )),
-            Err(verdict) => verdict,
-        }
+        let found = match self.once(disturb) {
+            Ok(found) if found == expected => return Verdict::Passed,
+            Ok(found) => found,
+            Err(verdict) => return verdict,
+        };
+        let again = match self.once(|_| Ok(())) {
+            Ok(again) if again == expected => "the same in a second undisturbed run",
+            Ok(_) => "another in a second undisturbed run, too",
+            Err(_) => "none in a second undisturbed run",
+        };
+        Verdict::Failed(format!(
+            "expected the result of an undisturbed run ({} bytes; {again}), found another ({} bytes)",
+            expected.len(),
+            found.len()
+        ))
     }
 
     /// One run, and its result.
