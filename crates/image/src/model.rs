@@ -35,7 +35,7 @@ pub struct Clocks {
 }
 
 /// The machine that an image was taken on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Host name; for people.
     pub host: String,

@@ -91,7 +91,8 @@ impl Reader {
         judge_blocks(&blocks, sums.len(), len)?;
         let snapshot: Snapshot = decode(SNAPSHOT, &read(SNAPSHOT)?)?;
         snapshot.validate(sums.len())?;
-        let machine = decode(MACHINE, &read(MACHINE)?)?;
+        let machine: Machine = decode(MACHINE, &read(MACHINE)?)?;
+        machine.validate()?;
         Ok(Self { path: path.to_owned(), file, len, snapshot, machine, blocks, sums })
     }
 
@@ -137,11 +138,13 @@ impl Reader {
     /// [`ImageError::Damaged`] names the page.
     pub fn read(&self, first: u32, pages: u32, into: &mut Vec<u8>) -> Result<(), ImageError> {
         assert!(pages as usize <= BLOCK_PAGES, "at most a block at once");
+        let end = first
+            .checked_add(pages)
+            .ok_or_else(|| damaged("data", format!("no {pages} pages from {first} on")))?;
         // As long as it was: nothing is zeroed that is read over.
         into.resize(pages as usize * PAGE, 0);
         let mut filled = 0;
         let mut at = first;
-        let end = first + pages;
         while at < end {
             let block = self.block(at).ok_or_else(|| damaged("data", format!("no page {at}")))?;
             let skip = (at - block.first) as usize * PAGE;

@@ -12,8 +12,29 @@ const TOP: u64 = 0x7fff_ffff_f000;
 /// `kernel.pid_max` at most.
 const MAX_PID: i32 = 1 << 22;
 
-/// The most that Linux allows in a path.
+/// Linux allows paths of fewer bytes: the zero at the end counts.
 const MAX_PATH: usize = 4096;
+
+/// Descendants in a row. Each is made by its parent, so the engine's stack grows with them.
+const MAX_DEPTH: u32 = 1000;
+
+/// The kernel's times are nanoseconds of 63 bits; two of them can be added.
+const MAX_NANOS: u64 = i64::MAX.cast_unsigned();
+
+/// A mapping's name has at most 79 bytes, of which each may have become a replacement character.
+const MAX_MAPPING_NAME: usize = 256;
+
+/// The vdso's code is of one or two pages.
+const MAX_VDSO: usize = 64 * 1024;
+
+/// A processor has some two hundred features.
+const MAX_FEATURES: usize = 4096;
+
+/// `SIGSTOP`, `SIGTSTP`, `SIGTTIN`, `SIGTTOU`.
+const STOPS: std::ops::RangeInclusive<i32> = 19..=22;
+
+/// What is below a stack is a `struct timespec`.
+const MAX_BELOW_STACK: usize = PAGE;
 
 /// What is wrong, where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +61,10 @@ impl Snapshot {
         if self.processes.is_empty() {
             return wrong("processes", "there is none");
         }
+        let clocks = &self.clocks;
+        times("clocks", [clocks.real, clocks.monotonic, clocks.boot])?;
         let mut ids = std::collections::HashSet::new();
+        let mut depths: Vec<u32> = Vec::with_capacity(self.processes.len());
         for (nth, process) in self.processes.iter().enumerate() {
             let place = format!("process {}", process.pid);
             for thread in &process.threads {
@@ -52,6 +76,11 @@ impl Snapshot {
                 }
             }
             self.process(nth, process, pages, &place)?;
+            let depth = process.parent.map_or(0, |parent| depths[parent as usize] + 1);
+            if depth > MAX_DEPTH {
+                return wrong(&place, format!("more than {MAX_DEPTH} ancestors"));
+            }
+            depths.push(depth);
         }
         for (nth, object) in self.objects.iter().enumerate() {
             let place = format!("object {nth}");
@@ -71,6 +100,19 @@ impl Snapshot {
             if bytes as u64 > pipe.capacity || pipe.capacity > 1 << 31 {
                 return wrong(&place, format!("{bytes} bytes in a pipe of {}", pipe.capacity));
             }
+            // Each packet begins a page of its own. Whoever writes more than fits waits for ever.
+            let taken: usize = pipe.content.iter().map(|one| one.0.len().div_ceil(PAGE)).sum();
+            let fits = if pipe.packets {
+                taken as u64 <= pipe.capacity / PAGE as u64
+            } else {
+                pipe.content.len() <= 1
+            };
+            if !fits || pipe.content.iter().any(|packet| packet.0.is_empty()) {
+                return wrong(
+                    &place,
+                    format!("{} packets in a pipe of {}", pipe.content.len(), pipe.capacity),
+                );
+            }
             if let Some(fifo) = &pipe.fifo {
                 path(&place, &fifo.path)?;
             }
@@ -88,8 +130,11 @@ impl Snapshot {
             _ => return wrong(place, "its parent doesn't come before it"),
         }
         if let Some(parent) = process.parent {
-            let threads = self.processes[parent as usize].threads.len();
-            if process.parent_thread as usize >= threads {
+            let parent = &self.processes[parent as usize];
+            if parent.body.is_none() {
+                return wrong(place, "its parent has ended");
+            }
+            if process.parent_thread as usize >= parent.threads.len() {
                 return wrong(place, "its parent has no such thread");
             }
         }
@@ -103,7 +148,21 @@ impl Snapshot {
             return wrong(place, "group, session or exit signal out of range");
         }
         match (&process.state, &process.body) {
-            (State::Zombie(_), None) => return Ok(()),
+            (State::Zombie(status), None) => {
+                if nth == 0 {
+                    return wrong(place, "the first process has ended");
+                }
+                if process.threads.len() > 1 {
+                    return wrong(place, "it has ended, but has more than one thread");
+                }
+                if !is_end(*status) {
+                    return wrong(place, format!("no process ends with status {status:#x}"));
+                }
+                return Ok(());
+            }
+            (State::Stopped { signal, .. }, Some(_)) if !STOPS.contains(signal) => {
+                return wrong(place, format!("signal {signal} stops nobody"));
+            }
             (State::Running | State::Stopped { .. }, Some(body)) => {
                 self.body(nth, body, pages, place)?;
             }
@@ -128,6 +187,9 @@ impl Snapshot {
             if thread.schedule.affinity.len() > 1024 {
                 return wrong(&place, "more than 65536 processors");
             }
+            if thread.below_stack.as_ref().is_some_and(|(_, bytes)| bytes.len() > MAX_BELOW_STACK) {
+                return wrong(&place, "more than a page below its stack");
+            }
         }
         Ok(())
     }
@@ -148,6 +210,10 @@ impl Snapshot {
             last = mapping.end;
             if mapping.protection > 7 {
                 return wrong(place, format!("{}: protection {}", what(), mapping.protection));
+            }
+            let odd = |name: &String| name.len() > MAX_MAPPING_NAME || name.contains('\0');
+            if mapping.name.as_ref().is_some_and(odd) {
+                return wrong(place, format!("{}: a name that no mapping has", what()));
             }
             let (limit, index, offset) = match mapping.backing {
                 Backing::File { file, offset, .. } => (self.files.len(), file, offset),
@@ -222,10 +288,11 @@ impl Snapshot {
         if body.limits.len() > 32 || body.timers.len() > 1 << 20 {
             return wrong(place, "more limits or timers than there can be");
         }
+        body.timers.iter().try_for_each(|timer| times(place, [timer.left, timer.interval]))?;
         infos(place, &body.pending)
     }
 
-    /// `with` is a living process before `nth`, with a table and a place of its own.
+    /// `with` is a living process before `nth`.
     fn earlier(&self, nth: usize, with: u32, place: &str) -> Judged {
         let other = self.processes.get(with as usize).filter(|_| (with as usize) < nth);
         if other.is_some_and(|other| other.body.is_some()) {
@@ -261,7 +328,8 @@ impl Snapshot {
                     wrong(place, "a watch that isn't a number above 0")
                 };
             }
-            Open::Event { .. } | Open::Timer { .. } | Open::Signals(_) => return Ok(()),
+            Open::Timer { left, interval, .. } => return times(place, [*left, *interval]),
+            Open::Event { .. } | Open::Signals(_) => return Ok(()),
         };
         if index as usize >= limit {
             return wrong(place, "it is open to nothing that the image has");
@@ -270,8 +338,51 @@ impl Snapshot {
     }
 }
 
+impl Machine {
+    /// Checks that it is no larger than a machine's description is.
+    ///
+    /// # Errors
+    /// What is larger.
+    pub fn validate(&self) -> Judged {
+        if self.vdso.len() > MAX_VDSO {
+            return wrong(
+                "machine",
+                format!("a vdso of {} bytes, at most {MAX_VDSO}", self.vdso.len()),
+            );
+        }
+        if self.features.len() > MAX_FEATURES {
+            return wrong("machine", format!("{} features", self.features.len()));
+        }
+        let mut texts =
+            [&self.host, &self.kernel, &self.processor].into_iter().chain(&self.features);
+        if texts.any(|text| text.len() > MAX_PATH) {
+            return wrong("machine", "a name that is too long");
+        }
+        Ok(())
+    }
+}
+
+/// Whether that is a status of a process that has ended: by its own will, or by a signal that ends processes.
+fn is_end(status: i32) -> bool {
+    /// `SIGCHLD`, `SIGCONT`, `SIGURG`, `SIGWINCH`.
+    const IGNORED: [i32; 4] = [17, 18, 23, 28];
+    const CORE: i32 = 0x80;
+    match (status & 0x7f, status >> 8) {
+        (0, 0..=255) => status & CORE == 0,
+        (signal @ 1..=64, 0) => !STOPS.contains(&signal) && !IGNORED.contains(&signal),
+        _ => false,
+    }
+}
+
+fn times<const N: usize>(place: &str, nanos: [u64; N]) -> Judged {
+    match nanos.into_iter().find(|nanos| *nanos > MAX_NANOS) {
+        Some(nanos) => wrong(place, format!("{nanos} ns, at most {MAX_NANOS}")),
+        None => Ok(()),
+    }
+}
+
 fn name(place: &str, name: &[u8]) -> Judged {
-    if name.contains(&0) || name.len() > MAX_PATH {
+    if name.contains(&0) || name.len() >= MAX_PATH {
         return wrong(place, "a name with a zero in it, or too long");
     }
     Ok(())

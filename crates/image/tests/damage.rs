@@ -296,6 +296,111 @@ fn an_image_of_a_later_version_is_refused_by_its_number() {
     assert!(error.to_string().contains("version 7"), "{error}");
 }
 
+/// A description that was changed somewhere is refused because of that.
+fn refused(change: impl Fn(&mut Snapshot), because: &str) {
+    let mut changed = snapshot(3, 2, &[1, 2, 3]);
+    changed.validate(3).expect("it was good");
+    change(&mut changed);
+    let fault = changed.validate(3).expect_err(because).to_string();
+    assert!(fault.contains(because), "{fault}");
+}
+
+fn body(snapshot: &mut Snapshot) -> &mut Body {
+    snapshot.processes[0].body.as_mut().expect("it lives")
+}
+
+#[test]
+fn times_that_can_not_be_added_are_refused() {
+    refused(|snapshot| snapshot.clocks.real = 1 << 63, "clocks");
+    let timer = |left| Open::Timer { clock: 0, ticks: 0, flags: 1, left, interval: 0 };
+    refused(|snapshot| snapshot.descriptions[0].what = timer(u64::MAX), "open file 0");
+}
+
+#[test]
+fn the_dead_have_no_children_and_end_as_processes_do() {
+    let end = |snapshot: &mut Snapshot, nth: usize, status| {
+        snapshot.processes[nth].state = State::Zombie(status);
+        snapshot.processes[nth].body = None;
+    };
+    refused(|snapshot| end(snapshot, 0, 9), "the first process has ended");
+    let orphan = |snapshot: &mut Snapshot| {
+        end(snapshot, 1, 9);
+        snapshot.processes[2].parent = Some(1);
+    };
+    refused(orphan, "its parent has ended");
+    for odd in [0x7f, 17, 19, 65, -1, 0x10000, 0x80, 0x109] {
+        refused(|snapshot| end(snapshot, 2, odd), "no process ends with status");
+    }
+    for good in [0, 0x100, 0xff00, 9, 11 | 0x80, 64] {
+        let mut snapshot = snapshot(3, 2, &[1, 2, 3]);
+        end(&mut snapshot, 2, good);
+        snapshot.validate(3).expect("processes end so");
+    }
+    let stop = |snapshot: &mut Snapshot| {
+        snapshot.processes[1].state = State::Stopped { signal: 18, told: false };
+    };
+    refused(stop, "stops nobody");
+}
+
+#[test]
+fn more_ancestors_than_the_engine_has_room_for_are_refused() {
+    let mut deep = snapshot(0, 1001, &[1]);
+    for (nth, process) in (0..).zip(&mut deep.processes).skip(1) {
+        process.parent = Some(nth - 1);
+    }
+    let fault = deep.validate(0).expect_err("too deep").to_string();
+    assert!(fault.contains("process 1101: more than 1000 ancestors"), "{fault}");
+    deep.processes.pop();
+    deep.validate(0).expect("deep enough");
+}
+
+#[test]
+fn a_pipe_that_would_wait_for_a_reader_is_refused() {
+    let fill = |snapshot: &mut Snapshot, packets: bool, count: usize| {
+        let pipe = &mut snapshot.pipes[0];
+        pipe.packets = packets;
+        pipe.content = vec![Packet(b"x".to_vec()); count];
+    };
+    refused(|snapshot| fill(snapshot, true, 17), "17 packets in a pipe of 65536");
+    refused(|snapshot| fill(snapshot, false, 2), "2 packets");
+    refused(|snapshot| snapshot.pipes[0].content = vec![Packet(Vec::new())], "1 packets");
+    let mut full = snapshot(0, 0, &[1]);
+    fill(&mut full, true, 16);
+    full.validate(0).expect("one for each page");
+}
+
+#[test]
+fn texts_that_have_no_room_where_they_are_put_are_refused() {
+    let name = |snapshot: &mut Snapshot| {
+        body(snapshot).memory.mappings[0].name = Some("x".repeat(5000));
+    };
+    refused(name, "a name that no mapping has");
+    let path = |snapshot: &mut Snapshot| {
+        let directory = [b"/".as_slice(), &[b'x'; 4095]].concat();
+        body(snapshot).place = Place::Own { directory, root: None, umask: 0 };
+    };
+    refused(path, "too long");
+    let below = |snapshot: &mut Snapshot| {
+        snapshot.processes[0].threads[0].below_stack = Some((0, vec![0; 5000]));
+    };
+    refused(below, "below its stack");
+    machine().validate().expect("it was good");
+    let large = Machine { vdso: vec![0; 1 << 17], ..machine() };
+    assert!(large.validate().is_err());
+}
+
+#[test]
+fn pages_that_no_image_has_are_not_read() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("image");
+    write(&path, 3, true, Compression::None, &snapshot(3, 0, &[1]));
+    let reader = Reader::open(&path).expect("it is whole");
+    for (first, pages) in [(3, 1), (2, 2), (u32::MAX, 256), (u32::MAX - 1, 1)] {
+        let error = reader.read(first, pages, &mut Vec::new()).expect_err("there are three");
+        assert!(matches!(error, ImageError::Damaged { .. }), "{error}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
