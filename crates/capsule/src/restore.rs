@@ -17,13 +17,13 @@
 
 mod build;
 mod descriptors;
-mod fill;
+pub(crate) mod fill;
 mod layout;
 mod open;
 mod signals;
 mod spaces;
 mod threads;
-mod vdso;
+pub(crate) mod vdso;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -217,6 +217,9 @@ impl Progress<'_> {
     }
 }
 
+/// Each process is made inside the making of its parent: room for a thousand in a row.
+const STACK: usize = 32 << 20;
+
 /// Restores the tree of the image at `path`.
 ///
 /// # Errors
@@ -224,7 +227,7 @@ impl Progress<'_> {
 pub fn restore(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> {
     let path: PathBuf = path.to_owned();
     let options = *options;
-    let thread = std::thread::Builder::new().name("restore".to_owned());
+    let thread = std::thread::Builder::new().name("restore".to_owned()).stack_size(STACK);
     let thread =
         thread.spawn(move || run(&path, &options)).with(|| "starting a thread".to_owned())?;
     thread.join().unwrap_or_else(|_| {

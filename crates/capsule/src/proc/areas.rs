@@ -54,8 +54,10 @@ pub(crate) fn parse_areas(text: &[u8]) -> io::Result<Vec<Area>> {
         } else if let Some(key) = line.strip_prefix(b"ProtectionKey:") {
             area.key = number(key).unwrap_or(0);
         } else if let Some(locked) = line.strip_prefix(b"Locked:") {
-            area.locked =
-                locked.strip_suffix(b" kB").and_then(number).map_or(0, |kib: u64| kib * 1024);
+            area.locked = locked
+                .strip_suffix(b" kB")
+                .and_then(number)
+                .map_or(0, |kib: u64| kib.saturating_mul(1024));
         }
     }
     areas.retain(|area| area.name != b"[vsyscall]");
@@ -79,9 +81,11 @@ fn header(line: &[u8]) -> Option<Area> {
     let name = parts.next().unwrap_or_default().trim_ascii_start();
     let (major, minor) =
         (u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?);
+    let (start, end) = (hex(start)?, hex(end)?);
+    (start < end).then_some(())?;
     Some(Area {
-        start: hex(start)?,
-        end: hex(end)?,
+        start,
+        end,
         protection: bit(0, b'r', 1) | bit(1, b'w', 2) | bit(2, b'x', 4),
         shared: rights.get(3) == Some(&b's'),
         offset: hex(offset)?,
@@ -136,5 +140,12 @@ Size:                  4 kB\nLocked:                4 kB\nProtectionKey:        
     #[test]
     fn a_line_that_is_no_area_is_an_error() {
         assert!(parse_areas(b"00zz-1 rw-p 0 0:0 0\n").is_err());
+        assert!(parse_areas(b"2000-1000 rw-p 0 0:0 0\n").is_err());
+    }
+
+    #[test]
+    fn more_than_all_memory_may_be_locked() {
+        let text = b"1000-2000 rw-p 0 0:0 0\nLocked: 18446744073709551615 kB\n";
+        assert_eq!(parse_areas(text).expect("parsed")[0].locked, u64::MAX);
     }
 }

@@ -219,7 +219,7 @@ fn end(run: &Run) -> u64 {
 }
 
 /// The parts of runs that are in a mapping.
-fn within(runs: &[Run], mapping: &Mapping) -> Vec<Run> {
+pub(crate) fn within(runs: &[Run], mapping: &Mapping) -> Vec<Run> {
     let from = runs.partition_point(|run| end(run) <= mapping.start);
     runs[from..]
         .iter()
@@ -239,7 +239,7 @@ fn cut(run: &Run, from: u64, to: u64) -> Run {
 }
 
 /// What a child has to write, and to drop, where it begins with its parent's pages.
-fn difference(parents: &[Run], own: &[Run]) -> (Vec<Run>, Vec<Span>) {
+pub(crate) fn difference(parents: &[Run], own: &[Run]) -> (Vec<Run>, Vec<Span>) {
     let mut write = Vec::new();
     let mut drops = Vec::new();
     let (mut a, mut b) = (parents.iter().copied().peekable(), own.iter().copied().peekable());

@@ -108,14 +108,14 @@ impl Builder<'_> {
         let same = self.is_same_vdso() && shape(&wanted) == shape(&made.kernel);
         let first = made.kernel[0].span.start;
         let len = made.kernel.last().map_or(0, |area| area.span.end) - first;
-        let to = if same { wanted[0].span.start } else { free(all, &[], len) };
+        let to = if same { wanted[0].span.start } else { free(all, &[], len)? };
         if to == first {
             return Ok(());
         }
         let mut hops = Vec::new();
         if to < first + len && first < to + len {
             // It can't be moved onto itself.
-            hops.push(free(all, &[Span { start: first, end: first + len }], len));
+            hops.push(free(all, &[Span { start: first, end: first + len }], len)?);
         }
         hops.push(to);
         for hop in hops {
@@ -149,7 +149,7 @@ impl Builder<'_> {
 
     fn place_scratch(&self, made: &mut Made, all: &[Span]) -> io::Result<()> {
         let kernel: Vec<Span> = made.kernel.iter().map(|area| area.span).collect();
-        let to = free(all, &kernel, SCRATCH);
+        let to = free(all, &kernel, SCRATCH)?;
         if made.scratch != 0 {
             made.call(libc::SYS_munmap, &[made.scratch, SCRATCH])?;
         }
@@ -340,17 +340,22 @@ fn overlaps(span: Span, start: u64, len: u64) -> bool {
 }
 
 /// A place of `len` bytes that nothing wants.
-fn free(wanted: &[Span], others: &[Span], len: u64) -> u64 {
-    let mut at = ASIDE;
-    loop {
-        let taken = wanted.iter().chain(others).find(|span| overlaps(**span, at, len));
-        match taken {
-            None => return at,
-            // Kept apart, so that it doesn't grow together with its neighbour.
-            Some(span) if span.end + len + BOTTOM < TOP => at = span.end + BOTTOM,
-            Some(_) => at = BOTTOM,
+fn free(wanted: &[Span], others: &[Span], len: u64) -> io::Result<u64> {
+    let mut taken: Vec<Span> = wanted.iter().chain(others).copied().collect();
+    taken.sort_unstable_by_key(|span| span.start);
+    let from = |from: u64| {
+        let mut at = from;
+        for span in &taken {
+            if overlaps(*span, at, len) {
+                // Kept apart, so that it doesn't grow together with its neighbour.
+                at = span.end + BOTTOM;
+            }
         }
-    }
+        (at + len <= TOP).then_some(at)
+    };
+    from(ASIDE)
+        .or_else(|| from(BOTTOM))
+        .ok_or_else(|| io::Error::other(format!("no {len} bytes of addresses are free")))
 }
 
 #[cfg(test)]
@@ -371,7 +376,14 @@ mod tests {
     #[test]
     fn a_free_place_is_free() {
         let wanted = [span(ASIDE, ASIDE + 0x1000), span(ASIDE + 0x12000, TOP)];
-        let at = free(&wanted, &[], 0x2000);
+        let at = free(&wanted, &[], 0x2000).expect("there is room");
         assert!(wanted.iter().all(|span| !overlaps(*span, at, 0x2000)), "{at:x}");
+    }
+
+    #[test]
+    fn memory_that_leaves_no_place_is_refused() {
+        assert!(free(&[span(0, TOP)], &[], 0x1000).is_err());
+        let wanted = [span(BOTTOM, ASIDE), span(ASIDE + 0x1000, TOP)];
+        assert!(free(&wanted, &[], 0x2000).is_err());
     }
 }

@@ -142,48 +142,58 @@ fn matters(feature: &str) -> bool {
 }
 
 /// The functions of a vdso, by name: offsets from its start.
-pub(super) fn functions(vdso: &[u8]) -> HashMap<String, u64> {
+pub(crate) fn functions(vdso: &[u8]) -> HashMap<String, u64> {
     symbols(vdso).unwrap_or_default()
 }
 
-/// The dynamic symbols of an ELF file of 64 bits. `None` where it isn't one.
+/// A vdso has about a dozen functions.
+const MAX_SYMBOLS: usize = 1024;
+
+/// `__vdso_sgx_enter_enclave` is the longest name so far.
+const MAX_NAME: usize = 64;
+
+/// The dynamic symbols of an ELF file of 64 bits. `None` where it isn't one. It may be an image's: anybody's.
 fn symbols(elf: &[u8]) -> Option<HashMap<String, u64>> {
-    let half =
-        |at: usize| Some(usize::from(u16::from_le_bytes(elf.get(at..at + 2)?.try_into().ok()?)));
-    let word = |at: usize| Some(u32::from_le_bytes(elf.get(at..at + 4)?.try_into().ok()?) as usize);
-    let long =
-        |at: usize| u64::try_into(u64::from_le_bytes(elf.get(at..at + 8)?.try_into().ok()?)).ok();
+    fn bytes<const N: usize>(elf: &[u8], start: usize, offset: usize) -> Option<[u8; N]> {
+        elf.get(start.checked_add(offset)?..)?.first_chunk().copied()
+    }
+    let half = |start, offset| bytes(elf, start, offset).map(u16::from_le_bytes).map(usize::from);
+    let word = |start, offset| usize::try_from(u32::from_le_bytes(bytes(elf, start, offset)?)).ok();
+    let long = |start, offset| usize::try_from(u64::from_le_bytes(bytes(elf, start, offset)?)).ok();
     if elf.get(..4)? != b"\x7fELF" {
         return None;
     }
-    let sections: usize = long(0x28)?;
-    let (size, count) = (half(0x3a)?, half(0x3c)?);
+    let sections = long(0, 0x28)?;
+    let (size, count) = (half(0, 0x3a)?, half(0, 0x3c)?);
+    let section = |nth: usize| sections.checked_add(nth.checked_mul(size)?);
     const DYNSYM: usize = 11;
     let mut found = HashMap::new();
     for nth in 0..count {
-        let at = sections.checked_add(nth * size)?;
-        if word(at + 4)? != DYNSYM {
+        let at = section(nth)?;
+        if word(at, 4)? != DYNSYM {
             continue;
         }
-        let (offset, len, link): (usize, usize, usize) =
-            (long(at + 0x18)?, long(at + 0x20)?, word(at + 0x28)?);
-        let strings: usize = long(sections.checked_add(link * size)? + 0x18)?;
+        let (offset, len, link) = (long(at, 0x18)?, long(at, 0x20)?, word(at, 0x28)?);
+        let strings = long(section(link)?, 0x18)?;
         const SYMBOL: usize = 24;
-        for nth in 0..len / SYMBOL {
+        for nth in 0..(len / SYMBOL).min(MAX_SYMBOLS) {
             let at = offset.checked_add(nth * SYMBOL)?;
-            let name = elf.get(strings.checked_add(word(at)?)?..)?;
-            let name = name.split(|byte| *byte == 0).next()?;
-            let value: usize = long(at + 8)?;
-            if name.starts_with(b"__vdso") && half(at + 6)? != 0 {
-                found.insert(String::from_utf8_lossy(name).into_owned(), value as u64);
+            let name = elf.get(strings.checked_add(word(at, 0)?)?..)?;
+            let name = &name[..name.len().min(MAX_NAME)];
+            let Some(end) = name.iter().position(|byte| *byte == 0) else { continue };
+            let value = long(at, 8)? as u64;
+            if name.starts_with(b"__vdso") && half(at, 6)? != 0 {
+                found.insert(String::from_utf8_lossy(&name[..end]).into_owned(), value);
             }
         }
+        // There is one.
+        break;
     }
     Some(found)
 }
 
 /// The old code, with each function's entry jumping to where it is now: `now` is the place of the new vdso.
-pub(super) fn redirected(old: &[u8], new: &[u8], now: u64) -> Vec<u8> {
+pub(crate) fn redirected(old: &[u8], new: &[u8], now: u64) -> Vec<u8> {
     let mut code = old.to_vec();
     let there = functions(new);
     for (name, offset) in functions(old) {
@@ -195,7 +205,7 @@ pub(super) fn redirected(old: &[u8], new: &[u8], now: u64) -> Vec<u8> {
             },
         };
         let at = usize::try_from(offset).expect("64 bits");
-        if let Some(place) = code.get_mut(at..at + entry.len()) {
+        if let Some(place) = code.get_mut(at..).and_then(|rest| rest.get_mut(..entry.len())) {
             place.copy_from_slice(&entry);
         }
     }
@@ -250,6 +260,50 @@ mod tests {
         for cut in (0..own.code.len()).step_by(97) {
             let _ = functions(&own.code[..cut]);
         }
+    }
+
+    /// A file of one symbol, whose section's fields and whose value are these.
+    fn elf(fields: [u64; 3], value: u64) -> Vec<u8> {
+        let mut elf = vec![0; 0x200];
+        let mut put = |at: usize, bytes: &[u8]| elf[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, b"\x7fELF");
+        put(0x28, &fields[0].to_le_bytes());
+        put(0x3a, &[64, 0, 2, 0]);
+        put(0x44, &11_u32.to_le_bytes());
+        put(0x58, &fields[1].to_le_bytes());
+        put(0x60, &fields[2].to_le_bytes());
+        // Its names are those of the section itself.
+        put(0x100, &[0x20, 0, 0, 0, 0, 0, 1, 0]);
+        put(0x108, &value.to_le_bytes());
+        put(0x120, b"__vdso_time");
+        elf
+    }
+
+    #[test]
+    fn numbers_of_an_images_vdso_lead_nowhere_else() {
+        let end = u64::MAX;
+        assert_eq!(functions(&elf([0x40, 0x100, 24], 7))["__vdso_time"], 7);
+        for fields in
+            [[0x40, 0x100, end], [0x40, end, 24], [end - 2, 0x100, 24], [0x40, end - 30, end]]
+        {
+            for value in [0, 0x1fe, end - 3, end] {
+                let old = elf(fields, value);
+                assert_eq!(redirected(&old, b"", 0).len(), old.len());
+            }
+        }
+    }
+
+    #[test]
+    fn names_without_an_end_and_sections_without_number_take_no_time() {
+        // Each section is the same one, each symbol has a name that is as long as what is left.
+        let mut old = b"__vdso_".repeat(10_000);
+        old[..4].copy_from_slice(b"\x7fELF");
+        old[0x28..0x30].copy_from_slice(&0x40_u64.to_le_bytes());
+        old[0x3a..0x3e].copy_from_slice(&[0, 0, 0xff, 0xff]);
+        old[0x44..0x48].copy_from_slice(&11_u32.to_le_bytes());
+        old[0x58..0x60].copy_from_slice(&0x80_u64.to_le_bytes());
+        old[0x60..0x68].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(functions(&old).is_empty());
     }
 
     #[test]
