@@ -5,9 +5,11 @@ mod apps;
 mod commitments;
 mod compare;
 mod frames;
+mod images;
 mod machines;
 mod organisations;
 mod pictures;
+mod proc;
 mod staging;
 mod texts;
 
@@ -25,6 +27,9 @@ const PLANS: Memory = Memory { per_byte: 256, constant: 64 << 20 };
 
 /// Zlib makes 1032 bytes of one; they are held as a file's samples, as a picture and as a tile.
 const PICTURES: Memory = Memory { per_byte: 8 * 1032, constant: 4 << 20 };
+
+/// An image's pages are read a block at a time, unpacked; a process of it is some 700 bytes that are encoded in ten.
+const IMAGES: Memory = Memory { per_byte: 512, constant: 12 << 20 };
 
 /// A machine keeps what it hears, within its bounds.
 const MACHINES: Memory = Memory { per_byte: 4096, constant: 16 << 20 };
@@ -57,6 +62,10 @@ const fn machine(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>
 
 const fn picture(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {
     Target { memory: PICTURES, inputs: 2500, ..target(name, run, seeds) }
+}
+
+const fn image(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {
+    Target { memory: IMAGES, max_bytes: 32 << 10, inputs: 1500, ..target(name, run, seeds) }
 }
 
 /// Every target.
@@ -96,4 +105,14 @@ pub static TARGETS: &[Target] = &[
     machine("membership", machines::membership, machines::talks),
     machine("swarm", machines::fetching, machines::fetches),
     machine("peer", machines::peer, machines::works),
+    image("image_file", images::file, images::files),
+    image("image_sections", images::sections, images::taken_apart),
+    image("image_snapshot", images::snapshot, images::snapshots),
+    image("image_changed", images::change, images::changes),
+    image("image_vdso", images::vdso, images::vdsos),
+    text("proc_smaps", proc::areas, proc::area_texts, proc::AREA_WORDS),
+    text("proc_stat", proc::stat, proc::stats, proc::STAT_WORDS),
+    text("proc_status", proc::status, proc::statuses, proc::STATUS_WORDS),
+    text("proc_fdinfo", proc::descriptor, proc::descriptors, proc::DESCRIPTOR_WORDS),
+    text("proc_timers", proc::timers, proc::timer_texts, proc::TIMER_WORDS),
 ];

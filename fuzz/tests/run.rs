@@ -22,4 +22,6 @@ targets! {
     job_message job_record cell_output stream greeting tree chunk_list bitmap commitment transfer_request transfer_answer
     config command_line job_file duration size api_json povray_command sweep_command plain_command
     manifest film picture tile comparator compared vo_ticket vo_saved keyring membership swarm peer
+    image_file image_sections image_snapshot image_changed image_vdso
+    proc_smaps proc_stat proc_status proc_fdinfo proc_timers
 }

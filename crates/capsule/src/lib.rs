@@ -17,6 +17,8 @@ mod dump;
 mod error;
 mod fault;
 mod freeze;
+#[doc(hidden)]
+pub mod fuzzing;
 mod machine;
 mod proc;
 mod remote;

@@ -25,6 +25,8 @@
 
 mod error;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod model;
 mod pages;
 mod reader;
