@@ -169,27 +169,12 @@ pub(crate) fn walk(root: i32, mut visit: impl FnMut(Proc, &[i32]) -> bool) {
 
 /// A whole file of `/proc`, whose length isn't known before.
 pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let mut text = Vec::with_capacity(8192);
-    loop {
-        let n = {
-            let start = text.len();
-            text.resize(text.capacity(), 0);
-            let n = file.read(&mut text[start..])?;
-            text.truncate(start + n);
-            n
-        };
-        if n == 0 {
-            return Ok(text);
-        }
-        if text.len() as u64 > MAX_TEXT {
-            return Err(bad(path, "more than 256 MiB"));
-        }
-        // The next read has room, or finds the end.
-        if text.capacity() - text.len() < 4096 {
-            text.reserve(text.capacity());
-        }
+    let mut text = Vec::with_capacity(SMALL_TEXT);
+    File::open(path)?.take(MAX_TEXT + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_TEXT {
+        return Err(bad(path, "more than 256 MiB"));
     }
+    Ok(text)
 }
 
 pub(crate) fn bad(what: &str, found: &str) -> io::Error {
