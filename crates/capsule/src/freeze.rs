@@ -14,14 +14,16 @@
 mod hold;
 mod stop;
 
+use std::io;
 use std::time::Instant;
 
+use outlast_os::foreign::{self, Span};
+use outlast_os::schedule;
 use outlast_os::trace::{self, Event, Registers};
-use outlast_os::{foreign, schedule};
 
 use crate::error::{CheckpointError, Doing};
 use crate::proc::{Area, Proc, Stat, Status};
-use crate::remote::Remote;
+use crate::remote::{self, Call, Remote};
 use crate::rescue::{self, Held, Rescue};
 
 /// Bytes mapped in each process for results of calls.
@@ -70,9 +72,29 @@ impl StoppedProcess {
         Remote { tid: thread.held.tid, base: thread.held.registers, ..*self.remote() }
     }
 
-    /// The memory for results.
+    /// The memory for results: its first half; the other is for tables of calls.
     pub(crate) fn scratch(&self) -> u64 {
         self.threads.first().map_or(0, |thread| thread.held.scratch.0)
+    }
+
+    /// Makes calls in its leader, at once: their answers, and of the memory for results the first `len` bytes.
+    pub(crate) fn ask(&self, calls: Vec<Call>, len: u64) -> io::Result<(Vec<i64>, Vec<u8>)> {
+        let (mut answers, bytes) = self.ask_threads(vec![(*self.remote(), calls)], len)?;
+        Ok((answers.swap_remove(0), bytes))
+    }
+
+    /// The same in several threads, each its own calls.
+    pub(crate) fn ask_threads(
+        &self,
+        jobs: Vec<(Remote, Vec<Call>)>,
+        len: u64,
+    ) -> io::Result<(Vec<Vec<i64>>, Vec<u8>)> {
+        let scratch = self.scratch();
+        let table = Span { start: scratch + SCRATCH / 2, end: scratch + SCRATCH };
+        let answers = remote::batch(self.pid, &jobs, table)?;
+        let mut bytes = vec![0; usize::try_from(len).expect("small")];
+        foreign::read(self.pid, &[Span { start: scratch, end: scratch + len }], &mut bytes)?;
+        Ok((answers, bytes))
     }
 
     pub(crate) fn is_zombie(&self) -> bool {

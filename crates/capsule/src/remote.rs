@@ -8,10 +8,12 @@
 //!
 //! Steps are for processes that die with us anyway. A thread whose tracer dies while it steps goes on stepping, and is
 //! ended by the `SIGTRAP` that nobody catches any more; so what has to survive us is [`Remote::careful`]: it stops at
-//! system call boundaries, which cost twice as much and leave nothing behind.
+//! system call boundaries, which cost twice as much and leave nothing behind; or, with [`batch`], makes many calls from a
+//! table in its memory and then sleeps, which costs as much as one.
 
 use std::io;
 
+use outlast_os::foreign::{self, Span};
 use outlast_os::trace::{self, Event, Registers};
 
 /// A thread that makes calls for us.
@@ -22,6 +24,8 @@ pub(crate) struct Remote {
     pub(crate) base: Registers,
     /// A `syscall` instruction in its memory.
     pub(crate) at: u64,
+    /// Where calls from a table are made ([`crate::rescue::PARK`]); 0: nowhere.
+    pub(crate) rounds: u64,
     /// It has to survive us.
     pub(crate) careful: bool,
 }
@@ -31,6 +35,52 @@ impl Remote {
     pub(crate) fn call(&self, number: libc::c_long, arguments: &[u64]) -> io::Result<u64> {
         self.start(number, arguments)?;
         self.finish()
+    }
+
+    /// Makes one call and answers what it answers, errors as negative numbers.
+    fn answer(&self, call: &Call) -> io::Result<i64> {
+        let answer = self.call(call[0].cast_signed(), &call[1..]);
+        match answer.as_ref().map_err(io::Error::raw_os_error) {
+            Ok(answer) => Ok(answer.cast_signed()),
+            Err(Some(number)) if number != libc::ESRCH => Ok(-i64::from(number)),
+            Err(_) => answer.map(u64::cast_signed),
+        }
+    }
+
+    /// Waits until a table, which ends there, is done, and stops the thread where it sleeps then.
+    fn end_rounds(&self, pid: i32, end: u64) -> io::Result<()> {
+        let start = end - CALL as u64;
+        let last = [Span { start, end: start + 8 }];
+        let mut turn = Turn::default();
+        let mut word = [1; 8];
+        loop {
+            foreign::read(pid, &last, &mut word)?;
+            if word == [0; 8] {
+                break;
+            }
+            // Somebody may stop it meanwhile, with what can't be blocked.
+            if let Some(event) = trace::wait(self.tid, false)? {
+                self.pass(event)?;
+            }
+            turn.next(self.tid)?;
+        }
+        trace::interrupt(self.tid)?;
+        loop {
+            match wait_for_mortal(self.tid)? {
+                Event::Stop(_) => return Ok(()),
+                other => self.pass(other)?,
+            }
+        }
+    }
+
+    /// Lets it go on after something that isn't for us.
+    fn pass(&self, event: Event) -> io::Result<()> {
+        match event {
+            Event::Exited(_) | Event::Killed(_) | Event::Exit => {
+                Err(io::Error::from_raw_os_error(libc::ESRCH))
+            }
+            _ => trace::go_on(self.tid, 0),
+        }
     }
 
     /// Begins a call: so that several threads can be at it.
@@ -87,6 +137,78 @@ impl Remote {
     }
 }
 
+/// A call: its number, and what it takes.
+pub(crate) type Call = [u64; 6];
+
+/// A call without arguments or with up to five.
+pub(crate) fn call(number: libc::c_long, arguments: &[u64]) -> Call {
+    let mut call = [0; 6];
+    call[0] = number.cast_unsigned();
+    call[1..][..arguments.len()].copy_from_slice(arguments);
+    call
+}
+
+/// Has threads of a process make calls, each its own, all threads at once: their answers, negative ones being errors.
+/// `table` is memory of the process for at least a call more than there are, for each thread.
+pub(crate) fn batch(
+    pid: i32,
+    jobs: &[(Remote, Vec<Call>)],
+    table: Span,
+) -> io::Result<Vec<Vec<i64>>> {
+    if jobs.iter().any(|(remote, _)| remote.rounds == 0) {
+        let one = |(remote, calls): &(Remote, Vec<Call>)| {
+            calls.iter().map(|call| remote.answer(call)).collect::<io::Result<Vec<i64>>>()
+        };
+        return jobs.iter().map(one).collect();
+    }
+    // Answers 0: when that is read, it and all before it are done.
+    let last = call(libc::SYS_sched_yield, &[]);
+    let mut bytes = Vec::new();
+    let mut ends = Vec::with_capacity(jobs.len());
+    for (_, calls) in jobs {
+        let words = calls.iter().chain([&last]).flatten();
+        bytes.extend(words.flat_map(|word| word.to_le_bytes()));
+        ends.push(table.start + bytes.len() as u64);
+    }
+    let used = Span { start: table.start, end: table.start + bytes.len() as u64 };
+    if used.end > table.end {
+        return Err(io::Error::other("more calls than there is room for"));
+    }
+    foreign::write(pid, &[used], &bytes)?;
+    let mut start = table.start;
+    for ((remote, _), end) in jobs.iter().zip(&ends) {
+        let mut registers = remote.base;
+        registers.set_jump(remote.rounds, [start, *end]);
+        trace::set_registers(remote.tid, &registers)?;
+        trace::go_on(remote.tid, 0)?;
+        start = *end;
+    }
+    for ((remote, _), end) in jobs.iter().zip(&ends) {
+        remote.end_rounds(pid, *end)?;
+    }
+    foreign::read(pid, &[used], &mut bytes)?;
+    let mut answers = bytes
+        .chunks_exact(CALL)
+        .map(|call| i64::from_le_bytes(call[..8].try_into().expect("eight of a call's bytes")));
+    let of = |(_, calls): &(Remote, Vec<Call>)| {
+        let mut own: Vec<i64> = answers.by_ref().take(calls.len() + 1).collect();
+        own.pop();
+        own
+    };
+    Ok(jobs.iter().map(of).collect())
+}
+
+/// Whether all calls of a batch worked.
+pub(crate) fn succeeded(answers: &[i64]) -> io::Result<()> {
+    let failed = answers.iter().find(|answer| (-4095..0).contains(*answer));
+    failed.map_or(Ok(()), |answer| {
+        Err(io::Error::from_raw_os_error(i32::try_from(-answer).expect("small")))
+    })
+}
+
+/// Bytes of a call in a table.
+const CALL: usize = size_of::<Call>();
+
 /// Waits for a stop that comes within microseconds: sleeping would cost more than that when the
 /// tracee is on another processor, and on the same one yielding is what lets it run.
 pub(crate) fn wait_soon(tid: i32) -> io::Result<Event> {
@@ -103,23 +225,35 @@ pub(crate) fn wait_soon(tid: i32) -> io::Result<Event> {
 /// The same for a thread that somebody may kill: with other threads that we trace, its end isn't told before theirs were
 /// heard of, and a wait that blocks would last for ever.
 fn wait_for_mortal(tid: i32) -> io::Result<Event> {
-    const TURNS: u32 = 64;
-    const PAUSE: std::time::Duration = std::time::Duration::from_micros(50);
-    const LOOK_EVERY: u32 = 20;
-    let mut turn = 0_u32;
+    let mut turn = Turn::default();
     loop {
         if let Some(event) = trace::wait(tid, false)? {
             return Ok(event);
         }
-        turn = turn.saturating_add(1);
-        if turn < TURNS {
+        turn.next(tid)?;
+    }
+}
+
+/// How long somebody who is soon done was waited for.
+#[derive(Default)]
+struct Turn(u32);
+
+impl Turn {
+    /// Waits a bit more, unless the thread is dead.
+    fn next(&mut self, tid: i32) -> io::Result<()> {
+        const TURNS: u32 = 64;
+        const PAUSE: std::time::Duration = std::time::Duration::from_micros(50);
+        const LOOK_EVERY: u32 = 20;
+        self.0 = self.0.saturating_add(1);
+        if self.0 < TURNS {
             std::thread::yield_now();
-            continue;
+            return Ok(());
         }
-        if turn.is_multiple_of(LOOK_EVERY) && is_dead(tid) {
+        if self.0.is_multiple_of(LOOK_EVERY) && is_dead(tid) {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         std::thread::sleep(PAUSE);
+        Ok(())
     }
 }
 

@@ -6,10 +6,22 @@
 //! instruction that is used is followed by a loop that does nothing but sleep:
 //!
 //! ```text
-//!   0f 05            syscall                 written into the unused end of the vdso's last page,
-//!   b8 22 00 00 00   mov  eax, 34 (pause)    which becomes the process's own copy; the zeros
-//!   0f 05            syscall                 that were there are put back
-//!   eb f7            jmp  -9
+//!    0  0f 05            syscall                 written into the unused end of the vdso's last page,
+//!    2  b8 22 00 00 00   mov  eax, 34 (pause)    which becomes the process's own copy; the zeros
+//!    7  0f 05            syscall                 that were there are put back
+//!    9  eb f7            jmp  2
+//!   16  48 8b 03         mov  rax, [rbx]         the other way in: calls from a table, one after the other,
+//!   19  48 8b 7b 08      mov  rdi, [rbx+8]       each answer in the place of its number
+//!   23  48 8b 73 10      mov  rsi, [rbx+16]
+//!   27  48 8b 53 18      mov  rdx, [rbx+24]
+//!   31  4c 8b 53 20      mov  r10, [rbx+32]
+//!   35  4c 8b 43 28      mov  r8, [rbx+40]
+//!   39  0f 05            syscall
+//!   41  48 89 03         mov  [rbx], rax
+//!   44  48 83 c3 30      add  rbx, 48
+//!   48  48 39 eb         cmp  rbx, rbp
+//!   51  75 db            jne  16
+//!   53  eb cb            jmp  2
 //! ```
 //!
 //! All threads get registers that sleep there before anything else is done to them: one whose tracer dies sleeps there, all
@@ -38,10 +50,18 @@ const SLOT: usize = 64;
 const PINNED: u64 = 2;
 
 /// The loop, as the words that are poked.
-pub(crate) const PARK: [u64; 2] = [
+pub(crate) const PARK: [u64; 7] = [
     u64::from_le_bytes([0x0f, 0x05, 0xb8, 0x22, 0, 0, 0, 0x0f]),
     u64::from_le_bytes([0x05, 0xeb, 0xf7, 0x90, 0x90, 0x90, 0x90, 0x90]),
+    u64::from_le_bytes([0x48, 0x8b, 0x03, 0x48, 0x8b, 0x7b, 0x08, 0x48]),
+    u64::from_le_bytes([0x8b, 0x73, 0x10, 0x48, 0x8b, 0x53, 0x18, 0x4c]),
+    u64::from_le_bytes([0x8b, 0x53, 0x20, 0x4c, 0x8b, 0x43, 0x28, 0x0f]),
+    u64::from_le_bytes([0x05, 0x48, 0x89, 0x03, 0x48, 0x83, 0xc3, 0x30]),
+    u64::from_le_bytes([0x48, 0x39, 0xeb, 0x75, 0xdb, 0xeb, 0xcb, 0x90]),
 ];
+
+/// Where in it calls from a table are made.
+pub(crate) const ROUNDS: u64 = 16;
 
 /// A thread as it was when it was stopped, and what has been done to its process since.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +135,7 @@ pub(crate) fn put_back(
         && ours(leader)
     {
         let (tid, base) = (leader.tid, leader.registers);
-        let remote = Remote { tid, base, at: leader.at, careful: true };
+        let remote = Remote { tid, base, at: leader.at, rounds: 0, careful: true };
         note(remote.call(libc::SYS_munmap, &[leader.scratch.0, leader.scratch.1]).map(drop));
         leader.scratch = (0, 0);
         write_down(0, leader);

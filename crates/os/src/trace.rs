@@ -31,6 +31,8 @@ const PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG: u32 = 0x4211;
 pub struct Registers(pub [u64; REGISTERS]);
 
 impl Registers {
+    const RBP: usize = 4;
+    const RBX: usize = 5;
     const R10: usize = 7;
     const R9: usize = 8;
     const R8: usize = 9;
@@ -98,6 +100,13 @@ impl Registers {
             self.set_argument(which, argument);
         }
         self.0[Self::RAX] = number;
+        self.0[Self::ORIG_RAX] = u64::MAX;
+        self.0[Self::RIP] = at;
+    }
+
+    /// Makes the thread go on at `at`, with two words in `rbx` and `rbp`, which system calls leave alone.
+    pub fn set_jump(&mut self, at: u64, words: [u64; 2]) {
+        [self.0[Self::RBX], self.0[Self::RBP]] = words;
         self.0[Self::ORIG_RAX] = u64::MAX;
         self.0[Self::RIP] = at;
     }

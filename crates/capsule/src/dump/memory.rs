@@ -8,7 +8,7 @@ use outlast_os::foreign::{self, Span};
 
 use crate::error::{CheckpointError, Doing};
 use crate::freeze::StoppedProcess;
-use crate::proc::Area;
+use crate::proc::{Area, Stat};
 
 use super::Collected;
 use super::files::Files;
@@ -139,18 +139,16 @@ fn flags(area: &Area) -> MappingFlags {
     }
 }
 
-/// Where the program's parts are; the heap's end is what `brk` says.
-pub(super) fn bounds(process: &StoppedProcess) -> io::Result<Bounds> {
-    let stat = &process.stat;
-    let brk = process.remote().call(libc::SYS_brk, &[0])?;
-    Ok(Bounds {
+/// Where the program's parts are; the heap's end is what `brk` said.
+pub(super) fn bounds(stat: &Stat, brk: u64) -> Bounds {
+    Bounds {
         code: stat.code,
         data: stat.data,
         brk: (stat.brk_start, brk),
         stack: stat.stack,
         arguments: stat.arguments,
         environment: stat.environment,
-    })
+    }
 }
 
 /// Finds the pages that are the process's own: anonymous ones, and copies of a file's.

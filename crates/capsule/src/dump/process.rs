@@ -12,6 +12,7 @@ use crate::error::{CheckpointError, Doing};
 use crate::freeze::{Frozen, StoppedProcess, bits};
 use crate::proc::descriptor::parse_timers;
 use crate::proc::{Proc, Stat, Status};
+use crate::remote::{call, succeeded};
 
 use super::files::Files;
 use super::memory::{self, CopyPlan};
@@ -236,23 +237,23 @@ fn body(
     }
     judge_threads(process, collected)?;
     judge_places(proc, comm, collected);
-    let bounds = memory::bounds(process).doing("asking for the heap's end", pid)?;
+    let answers = ask(process).doing("asking the process", pid)?;
     let mappings = memory::collect(process, collected, files)?;
     let guards = memory::plan(process, at, &mappings, plan).doing("looking for pages", pid)?;
     let executable = files.executable(proc, comm, collected)?;
     let auxv = proc.read("auxv").doing("reading auxv", pid)?;
-    let flags = process_flags(process).doing("asking the process", pid)?;
+    let lock_future = lock_future(process).doing("reading smaps", pid)?;
     let memory = Memory {
         mappings,
         runs: Vec::new(),
-        bounds,
+        bounds: memory::bounds(&process.stat, answers.brk),
         auxv: auxv.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect(),
         executable,
-        no_huge_pages: flags.no_huge_pages,
+        no_huge_pages: process.status.no_huge_pages,
         guards,
-        lock_future: flags.lock_future,
-        barriers: flags.barriers,
-        extended: flags.extended,
+        lock_future,
+        barriers: answers.barriers,
+        extended: answers.extended,
     };
     let table = match shared.files {
         Some(with) => Table::Shared(with),
@@ -275,14 +276,14 @@ fn body(
         memory,
         table,
         place,
-        actions: actions(process).doing("asking for signal actions", pid)?,
+        actions: answers.actions,
         pending: threads::infos(pid, true).doing("reading waiting signals", pid)?,
-        interval_timers: interval_timers(process).doing("asking for timers", pid)?,
+        interval_timers: answers.interval_timers,
         timers: timers(process).doing("asking for timers", pid)?,
         limits,
         oom_score_adj: proc.number("oom_score_adj").doing("reading oom_score_adj", pid)?,
-        subreaper: flags.subreaper,
-        dumpable: flags.dumpable,
+        subreaper: answers.subreaper,
+        dumpable: answers.dumpable,
         coredump_filter: u32::from_str_radix(filter.trim(), 16).unwrap_or(0x33),
         locks,
     })
@@ -337,15 +338,6 @@ fn lock_future(process: &StoppedProcess) -> io::Result<u8> {
     }))
 }
 
-struct Flags {
-    subreaper: bool,
-    dumpable: u32,
-    no_huge_pages: bool,
-    lock_future: u8,
-    barriers: u32,
-    extended: u64,
-}
-
 /// Whether a stopped process's parent has been told of that.
 fn told(processes: &[StoppedProcess], at: usize) -> bool {
     let process = &processes[at];
@@ -363,52 +355,70 @@ fn told(processes: &[StoppedProcess], at: usize) -> bool {
     asked.is_err() || read.is_err() || answer == [0; 4]
 }
 
-fn process_flags(process: &StoppedProcess) -> io::Result<Flags> {
-    let remote = process.remote();
-    let scratch = process.scratch();
-    let dumpable = remote.call(libc::SYS_prctl, &[bits(libc::PR_GET_DUMPABLE), 0, 0, 0, 0])?;
-    remote.call(libc::SYS_prctl, &[bits(libc::PR_GET_CHILD_SUBREAPER), scratch, 0, 0, 0])?;
-    // Linux 6.3; before that a program that registered registers again when it is told so.
-    const GET_REGISTRATIONS: u64 = 1 << 9;
-    let barriers = remote.call(libc::SYS_membarrier, &[GET_REGISTRATIONS, 0, 0]).unwrap_or(0);
-    const ARCH_GET_XCOMP_PERM: u64 = 0x1022;
-    let has_extended = outlast_os::processor::xcr0() & ON_DEMAND != 0
-        && remote.call(libc::SYS_arch_prctl, &[ARCH_GET_XCOMP_PERM, scratch + 8]).is_ok();
-    let mut answer = [0; 16];
-    foreign::read(process.pid, &[Span { start: scratch, end: scratch + 16 }], &mut answer)?;
-    let extended = u64::from_le_bytes(answer[8..].try_into().expect("eight"));
-    let answer = [answer[0], answer[1], answer[2], answer[3]];
-    Ok(Flags {
-        subreaper: i32::from_le_bytes(answer) != 0,
-        dumpable: u32::try_from(dumpable).unwrap_or(0),
-        no_huge_pages: process.status.no_huge_pages,
-        lock_future: lock_future(process)?,
-        barriers: u32::try_from(barriers).unwrap_or(0),
-        extended: if has_extended { extended & ON_DEMAND } else { 0 },
-    })
+/// What only a process itself can be asked.
+struct Answers {
+    /// The heap's end.
+    brk: u64,
+    subreaper: bool,
+    dumpable: u32,
+    barriers: u32,
+    extended: u64,
+    actions: Vec<Action>,
+    interval_timers: [IntervalTimer; 3],
 }
 
-/// Actions that aren't the default, by one call for each signal that is caught or ignored, and for
-/// `SIGCHLD`, whose flags matter without a handler.
-fn actions(process: &StoppedProcess) -> io::Result<Vec<Action>> {
+/// Asks a process, all at once. Signal actions are those that aren't the default: by one call for each signal that is
+/// caught or ignored, and for `SIGCHLD`, whose flags matter without a handler.
+fn ask(process: &StoppedProcess) -> io::Result<Answers> {
+    // Where in the memory for results.
+    const SUBREAPER: u64 = 0;
+    const EXTENDED: u64 = 8;
+    const TIMERS: u64 = 32;
+    const ACTIONS: u64 = 128;
     const EACH: u64 = 32;
+    // Linux 6.3; before that a program that registered registers again when it is told so.
+    const GET_REGISTRATIONS: u64 = 1 << 9;
+    const ARCH_GET_XCOMP_PERM: u64 = 0x1022;
+    let scratch = process.scratch();
+    let prctl = |option: i32, to: u64| call(libc::SYS_prctl, &[bits(option), to]);
+    let mut calls = vec![
+        call(libc::SYS_brk, &[0]),
+        prctl(libc::PR_GET_DUMPABLE, 0),
+        prctl(libc::PR_GET_CHILD_SUBREAPER, scratch + SUBREAPER),
+        call(libc::SYS_membarrier, &[GET_REGISTRATIONS]),
+        call(libc::SYS_arch_prctl, &[ARCH_GET_XCOMP_PERM, scratch + EXTENDED]),
+    ];
+    let others = calls.len();
+    let timer = |which: u64| call(libc::SYS_getitimer, &[which, scratch + TIMERS + which * EACH]);
+    calls.extend((0..3).map(timer));
     let status = &process.status;
     let asked = status.caught | status.ignored | 1 << (libc::SIGCHLD - 1);
-    let scratch = process.scratch();
     let signals: Vec<u32> = (1..=64_u32)
         .filter(|signal| asked & 1 << (signal - 1) != 0)
         .filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(&signal.cast_signed()))
         .collect();
-    for (nth, signal) in signals.iter().enumerate() {
-        let place = scratch + nth as u64 * EACH;
-        process.remote().call(libc::SYS_rt_sigaction, &[u64::from(*signal), 0, place, 8])?;
-    }
-    let len = signals.len() as u64 * EACH;
-    let mut bytes = vec![0; usize::try_from(len).expect("small")];
-    foreign::read(process.pid, &[Span { start: scratch, end: scratch + len }], &mut bytes)?;
-    let words = bytes.as_chunks::<8>().0;
-    let actions = signals.iter().zip(words.chunks(4)).map(|(signal, words)| {
-        let word = |nth: usize| u64::from_le_bytes(words[nth]);
+    calls.extend(signals.iter().zip(0..).map(|(signal, nth)| {
+        let place = scratch + ACTIONS + nth * EACH;
+        call(libc::SYS_rt_sigaction, &[u64::from(*signal), 0, place, 8])
+    }));
+    let (results, bytes) = process.ask(calls, ACTIONS + signals.len() as u64 * EACH)?;
+    let [brk, dumpable, subreaper, barriers, extended] = results[..others] else {
+        return Err(io::Error::other("fewer answers than questions"));
+    };
+    succeeded(&[brk, dumpable, subreaper])?;
+    succeeded(&results[others..])?;
+    let words: Vec<u64> =
+        bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    let word = |at: u64, nth: usize| words[usize::try_from(at).expect("small") / 8 + nth];
+    let interval_timers = std::array::from_fn(|which| {
+        let micros = |at: usize| {
+            let word = |nth: usize| word(TIMERS, which * 4 + nth);
+            word(at).saturating_mul(1_000_000).saturating_add(word(at + 1))
+        };
+        IntervalTimer { interval: micros(0), left: micros(2) }
+    });
+    let actions = signals.iter().enumerate().map(|(nth, signal)| {
+        let word = |which: usize| word(ACTIONS, nth * 4 + which);
         Action {
             signal: *signal,
             handler: word(0),
@@ -417,39 +427,36 @@ fn actions(process: &StoppedProcess) -> io::Result<Vec<Action>> {
             mask: word(3),
         }
     });
-    Ok(actions.filter(|action| action.handler != 0 || action.flags != 0).collect())
-}
-
-fn interval_timers(process: &StoppedProcess) -> io::Result<[IntervalTimer; 3]> {
-    let scratch = process.scratch();
-    for which in 0..3 {
-        process.remote().call(libc::SYS_getitimer, &[which, scratch + which * 32])?;
-    }
-    let mut bytes = [0; 96];
-    foreign::read(process.pid, &[Span { start: scratch, end: scratch + 96 }], &mut bytes)?;
-    let words = bytes.as_chunks::<8>().0;
-    Ok(std::array::from_fn(|which| {
-        let micros = |at: usize| {
-            let word = |nth: usize| u64::from_le_bytes(words[which * 4 + nth]);
-            word(at) * 1_000_000 + word(at + 1)
-        };
-        IntervalTimer { interval: micros(0), left: micros(2) }
-    }))
+    let has_extended = outlast_os::processor::xcr0() & ON_DEMAND != 0 && extended == 0;
+    Ok(Answers {
+        brk: brk.cast_unsigned(),
+        // An int, beside nothing.
+        subreaper: word(SUBREAPER, 0) & 0xffff_ffff != 0,
+        dumpable: u32::try_from(dumpable).unwrap_or(0),
+        barriers: u32::try_from(barriers).unwrap_or(0),
+        extended: if has_extended { word(EXTENDED, 0) & ON_DEMAND } else { 0 },
+        actions: actions.filter(|action| action.handler != 0 || action.flags != 0).collect(),
+        interval_timers,
+    })
 }
 
 fn timers(process: &StoppedProcess) -> io::Result<Vec<PosixTimer>> {
     let mut timers = parse_timers(&process.proc().read("timers")?)?;
-    let scratch = process.scratch();
-    for timer in &mut timers {
-        let id = u64::from(timer.id.cast_unsigned());
-        process.remote().call(libc::SYS_timer_gettime, &[id, scratch])?;
-        let mut bytes = [0; 32];
-        foreign::read(process.pid, &[Span { start: scratch, end: scratch + 32 }], &mut bytes)?;
-        let words = bytes.as_chunks::<8>().0;
-        let nanos = |at: usize| {
-            u64::from_le_bytes(words[at]) * 1_000_000_000 + u64::from_le_bytes(words[at + 1])
-        };
-        (timer.interval, timer.left) = (nanos(0), nanos(2));
+    const EACH: u64 = 32;
+    const AT_ONCE: usize = 256;
+    for timers in timers.chunks_mut(AT_ONCE) {
+        let calls = timers.iter().zip(0..).map(|(timer, nth)| {
+            let place = process.scratch() + nth * EACH;
+            call(libc::SYS_timer_gettime, &[u64::from(timer.id.cast_unsigned()), place])
+        });
+        let (results, bytes) = process.ask(calls.collect(), timers.len() as u64 * EACH)?;
+        succeeded(&results)?;
+        for (timer, words) in timers.iter_mut().zip(bytes.as_chunks::<8>().0.chunks(4)) {
+            let word = |at: usize| u64::from_le_bytes(words[at]);
+            let nanos =
+                |at: usize| word(at).saturating_mul(1_000_000_000).saturating_add(word(at + 1));
+            (timer.interval, timer.left) = (nanos(0), nanos(2));
+        }
     }
     Ok(timers)
 }

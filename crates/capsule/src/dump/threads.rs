@@ -8,6 +8,7 @@ use outlast_os::{foreign, schedule, trace};
 use crate::error::{CheckpointError, Doing};
 use crate::freeze::{StoppedProcess, bits, is_64_bit};
 use crate::proc::{Proc, Status, fields};
+use crate::remote::{call, succeeded};
 
 use super::Collected;
 use super::restart::{self, Asleep};
@@ -65,45 +66,34 @@ struct Answers {
     securebits: u32,
 }
 
-/// Three calls in each thread, all threads at once.
+/// Some calls in each thread, all threads at once.
 fn remote_answers(process: &StoppedProcess) -> io::Result<Vec<Answers>> {
-    let at_once = usize::try_from(crate::freeze::SCRATCH / EACH).expect("small");
+    const AT_ONCE: usize = 64;
     let mut all = Vec::with_capacity(process.threads.len());
-    for part in process.threads.chunks(at_once) {
-        let place = |nth: usize| process.scratch() + nth as u64 * EACH;
-        let prctl = |option: i32, to: u64| (libc::SYS_prctl, vec![bits(option), to, 0, 0, 0]);
-        const PR_GET_TID_ADDRESS: i32 = 40;
-        type Call = (libc::c_long, Vec<u64>);
-        let calls: [&dyn Fn(usize) -> Call; 4] = [
-            &|nth| prctl(PR_GET_TID_ADDRESS, place(nth)),
-            &|nth| prctl(libc::PR_GET_PDEATHSIG, place(nth) + 8),
-            &|nth| (libc::SYS_sigaltstack, vec![0, place(nth) + 16]),
-            &|_| prctl(libc::PR_GET_SECUREBITS, 0),
-        ];
-        let mut securebits = vec![0; part.len()];
-        for call in calls {
-            for (nth, thread) in part.iter().enumerate() {
-                let (number, arguments) = call(nth);
-                process.remote_in(thread).start(number, &arguments)?;
-            }
-            for (nth, thread) in part.iter().enumerate() {
-                // The last call's answer is its result.
-                securebits[nth] = process.remote_in(thread).finish()?;
-            }
-        }
-        let len = part.len() as u64 * EACH;
-        let mut bytes = vec![0; usize::try_from(len).expect("small")];
-        let span = foreign::Span { start: process.scratch(), end: process.scratch() + len };
-        foreign::read(process.pid, &[span], &mut bytes)?;
-        for (nth, thread) in bytes.chunks(usize::try_from(EACH).expect("small")).enumerate() {
-            let word =
-                |at: usize| u64::from_le_bytes(thread[at..at + 8].try_into().expect("eight"));
-            let int = |at: usize| i32::from_le_bytes(thread[at..at + 4].try_into().expect("four"));
+    for part in process.threads.chunks(AT_ONCE) {
+        let jobs = part.iter().enumerate().map(|(nth, thread)| {
+            let place = process.scratch() + nth as u64 * EACH;
+            const PR_GET_TID_ADDRESS: i32 = 40;
+            let prctl = |option: i32, to: u64| call(libc::SYS_prctl, &[bits(option), to]);
+            let calls = vec![
+                prctl(PR_GET_TID_ADDRESS, place),
+                prctl(libc::PR_GET_PDEATHSIG, place + 8),
+                call(libc::SYS_sigaltstack, &[0, place + 16]),
+                prctl(libc::PR_GET_SECUREBITS, 0),
+            ];
+            (process.remote_in(thread), calls)
+        });
+        let (results, bytes) = process.ask_threads(jobs.collect(), part.len() as u64 * EACH)?;
+        let each = usize::try_from(EACH).expect("small");
+        for (results, bytes) in results.iter().zip(bytes.chunks(each)) {
+            succeeded(results)?;
+            let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+            let int = |at: usize| i32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
             all.push(Answers {
                 clear_tid: word(0),
                 parent_death_signal: int(8),
                 alternate_stack: (word(16), int(24), word(32)),
-                securebits: u32::try_from(securebits[nth]).unwrap_or(0),
+                securebits: u32::try_from(results[3]).unwrap_or(0),
             });
         }
     }

@@ -9,7 +9,7 @@ use super::{Frozen, SCRATCH, bits};
 use crate::error::{CheckpointError, Doing};
 use crate::proc::{Area, parse_areas};
 use crate::remote::Remote;
-use crate::rescue::PARK;
+use crate::rescue::{PARK, ROUNDS};
 
 /// Steps out of the vdso at most: its longest function takes some two hundred.
 const MAX_STEPS: usize = 4096;
@@ -67,7 +67,11 @@ impl Frozen {
             trace::set_signal_mask(thread.held.tid, u64::MAX).doing("blocking signals", pid)?;
         }
         let base = process.threads[0].held.registers;
-        let remote = Remote { tid: leader, base, at, careful: true };
+        let rounds = match process.threads[0].held.parked {
+            0 => 0,
+            parked => parked + ROUNDS,
+        };
+        let remote = Remote { tid: leader, base, at, rounds, careful: true };
         // At a place of our choice, written down before: it is found whenever we end.
         const MAP_FIXED_NOREPLACE: i32 = 0x10_0000;
         let (scratch, fixed) = match gap(&process.areas) {

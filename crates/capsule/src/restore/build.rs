@@ -63,7 +63,7 @@ impl Made {
     }
 
     pub(super) fn remote_in(&self, thread: usize) -> Remote {
-        Remote { tid: self.tids[thread], base: self.base, at: self.at, careful: false }
+        Remote { tid: self.tids[thread], base: self.base, at: self.at, rounds: 0, careful: false }
     }
 
     /// Makes a call in the leader.
