@@ -1,11 +1,11 @@
 //! A member that speaks our transport and nothing else of ours.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use iroh::endpoint::{Connection, ConnectionError, RelayMode, presets};
 use iroh::{Endpoint, EndpointAddr, EndpointId, SecretKey};
-use outlast_tests::Node;
+use outlast_tests::{Node, SOON};
 use outlast_types::{NodeId, wire};
 use outlast_vo::{Keyring, Secret, Ticket, WallTime};
 
@@ -18,9 +18,6 @@ const HELLO: u32 = 0;
 /// A greeting and an answer, with their lengths.
 const GREETING_BYTES: usize = 1 << 17;
 
-/// Far more than it takes, on loopback.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Connects to a node, properly, once for each kind of nonsense.
 pub(crate) fn talk_nonsense(ticket: &str) {
     let ticket: Ticket = ticket.parse().unwrap();
@@ -32,7 +29,7 @@ pub(crate) fn talk_nonsense(ticket: &str) {
         frame.extend((0..300u32).map(|n| (n * 7) as u8));
         let nonsense: [&[u8]; 4] = [&frame, &[0xff; 64], &[0, 1, 0, 0, 1, 2, 3], &[]];
         for bytes in nonsense {
-            let said = tokio::time::timeout(PATIENCE, say(&ticket, &secret, bytes)).await;
+            let said = tokio::time::timeout(SOON, say(&ticket, &secret, bytes)).await;
             said.expect("the node takes it, or hangs up").unwrap();
         }
     });
@@ -93,7 +90,7 @@ pub(crate) fn knock(node: &Node<'_>, seed: &[u8; 32], shown: &[u8]) -> Result<()
         let answered = answer.read_exact(&mut [0; 4]).await;
         let why = match answered {
             Ok(()) => Ok(()),
-            Err(_) => match tokio::time::timeout(PATIENCE, connection.closed()).await.unwrap() {
+            Err(_) => match tokio::time::timeout(SOON, connection.closed()).await.unwrap() {
                 ConnectionError::ApplicationClosed(close) => {
                     Err(String::from_utf8_lossy(&close.reason).into_owned())
                 }

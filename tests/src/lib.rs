@@ -39,8 +39,9 @@ pub use node::Node;
 pub use process::{Process, Said};
 pub use world::World;
 
-/// For what takes a moment: a start, a message, a small job. Far more than it needs, as other tests may take the cores.
-pub const SOON: Duration = Duration::from_secs(30);
+/// For what takes a moment: a start, a message, a small job. Far more than it needs: other tests may take the cores, and
+/// some of what is waited for comes by itself only every ten or thirty seconds.
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// Between two looks at a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -10,8 +10,8 @@ use crate::binaries;
 use crate::network::Host;
 use crate::process::{Process, Said};
 
-/// For a client that does its work and ends. A test has a minute in all.
-const CLIENT: Duration = Duration::from_secs(50);
+/// For a client that does its work and ends. A test has ten minutes in all (.config/nextest.toml).
+const CLIENT: Duration = Duration::from_secs(180);
 
 /// Bytes at the end of a log that a failure shows.
 const LOG_SHOWN: usize = 12 << 10;

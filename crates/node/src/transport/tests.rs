@@ -210,9 +210,7 @@ fn a_killed_peer_is_noticed_and_heard_again_when_it_is_back() {
     assert_eq!(there.block_on(b.frame()), "x");
     // All its tasks stop in the middle, without a goodbye.
     there.shutdown_background();
-    let started = Instant::now();
     here.block_on(a.until_down(id));
-    assert!(started.elapsed() < Duration::from_secs(10));
 
     let options = TransportOptions {
         key: NodeKey::load_or_create(b.folder.path()).unwrap(),

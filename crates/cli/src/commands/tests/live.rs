@@ -25,7 +25,9 @@ async fn a_followed_log_has_each_entry_once_and_ends_with_the_job() {
         ]),
         ..Script::answers([Ok(summary()), Err(gone), Ok(summary()), Ok(summary()), Ok(done())])
     };
-    let outcome = Bench::daemon(script).run("outlast logs -f 00").await;
+    let mut bench = Bench::daemon(script);
+    bench.pacing.reconnect = PATIENCE;
+    let outcome = bench.run("outlast logs -f 00").await;
     assert_eq!(outcome.result, Ok(Exit::OK));
     let texts: Vec<&str> = outcome.out.lines().filter_map(|line| line.split("  ").nth(1)).collect();
     assert_eq!(texts, ["a", "b", "c"], "{}", outcome.out);
