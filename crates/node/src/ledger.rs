@@ -89,7 +89,7 @@ pub(crate) fn read(journal: &mut Journal, me: NodeId) -> Result<Ledger, JournalE
         Err(error) => {
             warn!(
                 "the ledger of credibility is refused: {error}; it is set aside in the journal (`{REFUSED}`), and \
-                 this node knows nobody: blacklist whom you know to lie, or put back a copy of the data directory"
+                 this node knows nobody: `outlast expel` whom you know to lie, or put back a copy of the data directory"
             );
             let mut batch = Batch::default();
             batch.put_meta(REFUSED, bytes);
