@@ -86,6 +86,9 @@ pub(crate) struct World<'a, E> {
     again: Vec<u32>,
     /// For each point: pieces in `again` that hold it.
     queued: Vec<u8>,
+    /// For each point, where there are layers: a bit for each of the first 64 of them that it was handed out in, or is queued
+    /// in.
+    taken: Vec<u64>,
     /// For each point: answers so far, to number those that match no other.
     answers: Vec<u16>,
     flags: Vec<u8>,
@@ -122,6 +125,7 @@ impl<'a, E: Engine> World<'a, E> {
             begun: 0,
             again: Vec::new(),
             queued: vec![0; points],
+            taken: vec![0; if layout.layers() > 1 { points } else { 0 }],
             answers: vec![0; points],
             flags: vec![0; points],
             accomplices: vec![0; if careful { points } else { 0 }],
@@ -150,6 +154,7 @@ impl<'a, E: Engine> World<'a, E> {
         self.begun = 0;
         self.again.clear();
         self.queued.fill(0);
+        self.taken.fill(0);
         self.answers.fill(0);
         self.flags.fill(0);
         self.accomplices.fill(0);

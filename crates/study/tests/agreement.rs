@@ -279,6 +279,35 @@ fn a_relaxed_plan_does_only_its_part_again() {
     assert!((wrong.mean - expected).abs() < 0.05, "{wrong:?}, expected about {expected}");
 }
 
+#[test]
+fn all_at_once_costs_what_it_asks_for_however_the_work_is_cut() {
+    for partitioning in [
+        Partitioning::Standard,
+        Partitioning::Overlapped,
+        Partitioning::Relaxed { percent: 50 },
+        Partitioning::Meshed,
+    ] {
+        for replication in [2, 3] {
+            let schedule = Schedule::AllAtOnce;
+            let policy = Policy { partitioning, schedule, ..Policy::with_majority(replication) };
+            let scenario = Scenario { colluders: 0, work: vec![400, 100], ..voting(policy) };
+            let layout = Layout::new(&scenario).unwrap();
+            // What a relaxed plan does again it does again in all its layers; the rest once.
+            let answers = |point: u32| match layout.covers(point) < layout.layers() {
+                true => 1.0,
+                false => f64::from(replication),
+            };
+            let all: f64 = (0..layout.points()).map(|p| layout.weight(p) * answers(p)).sum();
+            let (copies, expected) =
+                (simulate(&scenario, 5).copies.mean, all / f64::from(layout.gridlets()));
+            assert!(
+                (copies - expected).abs() < 1e-6,
+                "{partitioning:?}, {replication}: {copies}, expected {expected}"
+            );
+        }
+    }
+}
+
 /// Two answers first to agree, of a share `f` that agrees on a lie (m-first, m = 2).
 fn theory_of_two(f: f64) -> f64 {
     f * f * (1.0 + 2.0 * (1.0 - f))

@@ -119,6 +119,7 @@ impl<E: Engine> World<'_, E> {
                 *others = others.saturating_add(1);
             }
         }
+        self.take(piece);
         self.outcome.copies += weight;
         let life = self.people.get(who.number).life;
         self.begin(who.number, Task::Piece { piece, life, answers }, weight, answers);
@@ -145,28 +146,50 @@ impl<E: Engine> World<'_, E> {
 
     /// Queues pieces for a point until as many answers are on their way as it needs.
     pub(super) fn refill(&mut self, point: u32) {
+        // A gridlet of layer 0 that nobody has begun is on its way, although another layer may have come before it.
+        let coming = self.layout.owner(0, point).is_some_and(|piece| piece >= self.begun);
         loop {
-            let queued = self.queued[point as usize];
-            if self.engine.demand(point) <= queued {
+            let queued = usize::from(self.queued[point as usize]) + usize::from(coming);
+            let known = usize::from(self.engine.count(point)) + queued;
+            let enough = usize::from(self.engine.demand(point)) <= queued;
+            if enough || (coming && known == 1) {
                 return;
             }
-            let layers = self.layout.layers();
-            let next = match layers {
-                1 => 0,
-                _ => (usize::from(self.engine.count(point)) + usize::from(queued)) % layers,
-            };
-            let mut owners = (next..layers).chain(0..next);
-            let piece = owners.find_map(|layer| self.layout.owner(layer, point));
-            let Some(piece) = piece else { return };
-            // A gridlet of layer 0 that nobody has begun is on its way.
+            let Some(piece) = self.next_piece(point, known) else { return };
             if piece >= self.begun && piece < self.layout.gridlets() {
                 return;
             }
             self.again.push(piece);
+            self.take(piece);
             for at in self.layout.range(piece) {
                 let queued = &mut self.queued[self.layout.point_at(at) as usize];
                 *queued = queued.saturating_add(1);
             }
+        }
+    }
+
+    /// Where a point of which so many answers are known or on their way gets the next one: in the first layer that it
+    /// was in nowhere yet, or else in each in turn.
+    fn next_piece(&self, point: u32, known: usize) -> Option<u32> {
+        let layers = self.layout.layers();
+        if layers == 1 {
+            return self.layout.owner(0, point);
+        }
+        let taken = self.taken[point as usize];
+        let fresh = (0..layers.min(64)).filter(|layer| taken & (1 << layer) == 0);
+        let in_turn = (known % layers..layers).chain(0..known % layers);
+        fresh.chain(in_turn).find_map(|layer| self.layout.owner(layer, point))
+    }
+
+    /// The points of this piece are handed out, or queued, in its layer.
+    fn take(&mut self, piece: u32) {
+        let layers = self.layout.layers();
+        let points = self.layout.points_of(piece);
+        let Some(&first) = points.first().filter(|_| layers > 1) else { return };
+        let owned = |layer: &usize| self.layout.owner(*layer, first) == Some(piece);
+        let Some(layer) = (0..layers.min(64)).find(owned) else { return };
+        for &point in points {
+            self.taken[point as usize] |= 1 << layer;
         }
     }
 
