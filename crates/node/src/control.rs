@@ -132,7 +132,8 @@ fn grid(peer: &Peer) -> Grid {
     let here = |member: &&Member| matches!(member.state, State::Alive | State::Suspect);
     let alive = members().filter(|member| member.state == State::Alive);
     let own = peer.ad().slots;
-    let slots = alive.map(|member| member.ad.slots).sum::<u32>() + own;
+    // Others say what they like.
+    let slots = alive.fold(own, |sum, member| sum.saturating_add(member.ad.slots));
     let others = members().filter(here).filter(|member| member.ad.slots > 0).count() as u32;
     Grid {
         slots: slots.max(1),
