@@ -10,150 +10,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod evidence;
+mod node;
+mod services;
+mod why;
 
 pub use evidence::{Evidence, Mate};
-
-/// A node, as it sees itself.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct NodeStatus {
-    /// Its public key, 64 hexadecimal digits.
-    pub id: String,
-    /// A name for people.
-    pub name: String,
-    /// Version of Outlast.
-    pub version: String,
-    /// The virtual organisations that it is a member of.
-    #[serde(default)]
-    pub vos: Vec<crate::trust::VoSummary>,
-    /// Where it listens.
-    pub addresses: Vec<String>,
-    /// How others reach it.
-    #[serde(default)]
-    pub reach: Reach,
-    /// How long it has been running.
-    pub uptime_s: f64,
-    /// Gridlets that it runs at a time.
-    pub slots: u32,
-    /// Of those, in use.
-    pub busy: u32,
-    /// Jobs submitted here that haven't ended.
-    pub running_jobs: u32,
-    /// Other nodes that it knows to be alive.
-    pub members: u32,
-    /// It is leaving.
-    pub draining: bool,
-    /// Where it keeps everything.
-    pub data_dir: String,
-    /// What it counted: frames dropped, leases expired …
-    pub counters: BTreeMap<String, u64>,
-}
-
-/// How others reach a node.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Reach {
-    /// Under which addresses others see it; what most of them say comes first.
-    pub observed: Vec<Observed>,
-    /// Its relays.
-    pub relays: Vec<Relay>,
-    /// Whether nodes of the LAN find it, and what to do if they don't.
-    pub lan: String,
-}
-
-/// How some nodes see another one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Observed {
-    /// The address; absent: through a relay.
-    pub address: Option<String>,
-    /// How many nodes say so.
-    pub nodes: u32,
-    /// Since the last of them said so.
-    pub seconds_ago: f64,
-}
-
-/// A relay, as a node sees it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Relay {
-    /// Its address.
-    pub url: String,
-    /// Whether the node is reached there.
-    pub connected: bool,
-    /// Why not, if that is known.
-    pub trouble: Option<String>,
-}
-
-/// What this node thinks of another one's presence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum NodeState {
-    /// This node itself.
-    #[serde(rename = "self")]
-    Myself,
-    /// Heard of lately.
-    Alive,
-    /// Silent for a while.
-    Suspect,
-    /// Silent for long, or it said goodbye.
-    Gone,
-}
-
-/// A node's membership in a virtual organisation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct NodeVo {
-    /// The organisation's name.
-    pub name: String,
-    /// Its key, 64 hexadecimal digits.
-    pub id: String,
-    /// What the node may do: `submit`, `execute`, `invite`, `manage`.
-    pub rights: Vec<String>,
-}
-
-/// A node, as another one knows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct NodeRow {
-    /// Its public key, 64 hexadecimal digits.
-    pub id: String,
-    /// A name for people; chosen by itself.
-    pub name: String,
-    /// Version of Outlast that it says it runs.
-    pub version: String,
-    /// Where it can be reached.
-    pub addresses: Vec<String>,
-    /// Virtual organisations that it is a member of as well as this node, and its rights there.
-    #[serde(default)]
-    pub vos: Vec<NodeVo>,
-    /// Whether it is there.
-    pub state: NodeState,
-    /// It said that it is leaving.
-    pub draining: bool,
-    /// Gridlets that it runs at a time.
-    pub slots: u32,
-    /// Of those, free.
-    pub free: u32,
-    /// Processor cores.
-    pub cores: u32,
-    /// Run-queue length over the last minute.
-    pub load: f64,
-    /// Memory.
-    pub memory_bytes: u64,
-    /// Floating-point operations per second of one core; 0 if not measured.
-    pub flops: u64,
-    /// What of the machine results may depend on: two nodes that say the same here are alike.
-    #[serde(default)]
-    pub kind: String,
-    /// How far its answers are believed, 0 to 1.
-    pub credibility: f64,
-    /// Gridlets of which its answers were accepted.
-    pub right: u64,
-    /// Gridlets in which it answered otherwise than what was accepted.
-    pub wrong: u64,
-    /// What the credibility rests on; absent for the node that was asked, and from an older one.
-    #[serde(default)]
-    pub evidence: Option<Evidence>,
-    /// It gets no more work from here.
-    pub blacklisted: bool,
-    /// Since it was last heard; absent for this node itself.
-    pub last_seen_s: Option<f64>,
-}
+pub use node::{NodeRow, NodeState, NodeStatus, NodeVo, Observed, Reach, Relay};
+pub use services::{ServiceBlock, ServiceInForce, ServiceSetting, ServiceValue};
+pub use why::{Scene, SceneKind, Why};
 
 /// When replicas are handed out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -190,37 +54,6 @@ pub struct Param {
     pub name: String,
     /// A list `a,b,c` or a range `1..100`, as typed.
     pub values: String,
-}
-
-/// What an argument of a technical service is given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub enum ServiceValue {
-    /// True or false.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i64),
-    /// Any number.
-    Number(f64),
-    /// A text.
-    Text(String),
-    /// Texts.
-    List(Vec<String>),
-}
-
-/// A technical service that a job names: what is not the program's own business. `outlast services` lists
-/// them with their arguments.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ServiceBlock {
-    /// Its name.
-    pub class: String,
-    /// Its arguments; what is absent is as by default.
-    pub args: BTreeMap<String, ServiceValue>,
-    /// Where arguments were written, for messages: `scene.toml:12:5`, or a flag. Under `class`: where the service
-    /// was named.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub places: BTreeMap<String, String>,
 }
 
 /// A job to be done.
@@ -388,26 +221,6 @@ pub struct VerificationPolicy {
     pub schedule_now: Option<Schedule>,
 }
 
-/// A technical service that acts on a job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ServiceInForce {
-    /// Its name.
-    pub class: String,
-    /// What holds, in the order in which one reads it.
-    pub settings: Vec<ServiceSetting>,
-}
-
-/// Something that holds for a job because of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ServiceSetting {
-    /// What it is called: an argument's name, mostly.
-    pub name: String,
-    /// Its value, for people.
-    pub value: String,
-    /// Where that was said: `scene.toml:12:5`, a flag; empty: it is so by default.
-    pub from: String,
-}
-
 /// What verification did so far. All count cells, except where it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VerificationStats {
@@ -542,72 +355,6 @@ pub struct Page {
 impl Page {
     /// No gridlets.
     pub const NONE: Self = Self { offset: 0, limit: 0 };
-}
-
-/// Why the cells of a gridlet were decided as they were, or are not yet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Why {
-    /// The job's number.
-    pub job: String,
-    /// The gridlet's.
-    pub gridlet: u32,
-    /// What it computes.
-    pub atoms: String,
-    /// Its cells: points at which answers are compared.
-    pub cells: u32,
-    /// Of those, accepted.
-    pub accepted: u32,
-    /// What happened, in order.
-    pub scenes: Vec<Scene>,
-    /// More happened than is told here.
-    pub cut: bool,
-}
-
-/// Something that happened to cells of a gridlet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Scene {
-    /// What.
-    pub kind: SceneKind,
-    /// Whose doing it was, if a node's.
-    pub node: Option<String>,
-    /// Its name.
-    pub name: Option<String>,
-    /// The cells, by number; none if it is about the node alone.
-    pub cells: Vec<u32>,
-    /// The same in words.
-    pub text: String,
-}
-
-/// Kinds of [`Scene`]s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SceneKind {
-    /// Cells were given to a node.
-    Granted,
-    /// Decided cells were given to a node as if they were new.
-    Quizzed,
-    /// A node answered.
-    Answered,
-    /// A node gave cells back, or lost them.
-    Released,
-    /// A sample was asked for.
-    SampleWanted,
-    /// It was computed, and compared.
-    Sampled,
-    /// It couldn't be computed.
-    SampleFailed,
-    /// A node isn't believed any more.
-    Struck,
-    /// A node sent what is no result.
-    Barred,
-    /// Cells were accepted.
-    Accepted,
-    /// What was accepted is open again.
-    Retracted,
-    /// Answers are held wrong.
-    Wrong,
-    /// Only the submitter can decide.
-    Hopeless,
 }
 
 /// All about a job.

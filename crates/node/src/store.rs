@@ -22,6 +22,8 @@
 //! Everything here blocks: call it from a thread that may.
 
 mod books;
+mod error;
+mod hashing;
 mod known;
 mod lists;
 mod partial;
@@ -30,27 +32,24 @@ mod writer;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
-use outlast_stage::chunks::{ChunkList, Chunker, WHOLE_BYTES};
+use outlast_stage::chunks::WHOLE_BYTES;
 use outlast_types::Hash;
 
 use books::{Books, Full, Kind};
-
-use crate::config::size_text;
+use hashing::read_chunked;
 
 pub use books::Holder;
+pub use error::StoreError;
 pub use known::KnownChunks;
 pub use partial::Partial;
 use writer::Tmp;
 pub use writer::Writer;
-
-/// What is read and hashed at a time: large enough to hide the system calls.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// Blobs from which on the whole file system is synced instead of each: many small files would wait for the disk one by
 /// one.
@@ -58,70 +57,6 @@ const SYNC_ALL: usize = 64;
 
 /// A cache is no larger than this if nobody says otherwise.
 const CACHE_BYTES: u64 = 20 << 30;
-
-/// What went wrong with the store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// No room. Nothing was stored.
-    #[error("disk full while writing {}", .0.display())]
-    DiskFull(PathBuf),
-    /// The cache's limit doesn't allow it, and what is there is needed. Nothing was stored.
-    #[error(
-        "no room for {} in the cache: {} of {} are needed by jobs that go on; wait until one ends, or raise `cache` \
-         in the section [storage] of the configuration",
-        size_text(*bytes), size_text(*pinned), size_text(*limit)
-    )]
-    Full {
-        /// Bytes that were to be stored.
-        bytes: u64,
-        /// Bytes that can't go.
-        pinned: u64,
-        /// Bytes allowed.
-        limit: u64,
-    },
-    /// Not here.
-    #[error("blob {0} isn't in the store")]
-    Missing(Hash),
-    /// More or fewer bytes than announced.
-    #[error("blob {hash} has {found} bytes, expected {expected}")]
-    Length {
-        /// The blob.
-        hash: Hash,
-        /// Bytes announced.
-        expected: u64,
-        /// Bytes found; of a longer one, those that came before it was refused.
-        found: u64,
-    },
-    /// Other bytes than announced.
-    #[error("a blob has the hash {found}, expected {expected}")]
-    Mismatch {
-        /// What was announced.
-        expected: Hash,
-        /// What came.
-        found: Hash,
-    },
-    /// The file system said no.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-}
-
-impl StoreError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| {
-            if outlast_os::is_disk_full(&source) {
-                Self::DiskFull(path)
-            } else {
-                Self::Io { path, source }
-            }
-        }
-    }
-}
 
 /// The store. One for a data directory; shared by reference between threads.
 #[derive(Debug)]
@@ -645,58 +580,6 @@ impl outlast_gridlet::Blobs for Store {
             error => io::Error::other(error),
         })
     }
-}
-
-/// Reads at most `limit` bytes of a file from its start, shows the pieces, and says hash and length.
-fn read_whole(
-    file: &File,
-    limit: u64,
-    mut see: impl FnMut(&[u8]) -> Result<(), StoreError>,
-) -> Result<(Hash, u64), StoreError> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; CHUNK_BYTES.min(usize::try_from(limit).unwrap_or(CHUNK_BYTES) + 1)];
-    let mut length = 0;
-    loop {
-        match file.read_at(&mut buffer, length) {
-            Ok(0) => return Ok((hasher.finalize().into(), length)),
-            Ok(n) => {
-                hasher.update(&buffer[..n]);
-                see(&buffer[..n])?;
-                length += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(StoreError::io(Path::new("a file to be stored"))(error)),
-        }
-    }
-}
-
-/// As [`read_whole`]; of a `large` file also the chunks, as everybody who fetches it will ask for them.
-fn read_chunked(
-    file: &File,
-    large: bool,
-    mut see: impl FnMut(&[u8]) -> Result<(), StoreError>,
-) -> Result<(Hash, u64, Option<ChunkList>), StoreError> {
-    if !large {
-        let (hash, length) = read_whole(file, WHOLE_BYTES, see)?;
-        return Ok((hash, length, None));
-    }
-    let mut chunker = Chunker::new();
-    let mut buffer = vec![0; CHUNK_BYTES];
-    let mut length = 0;
-    loop {
-        match file.read_at(&mut buffer, length) {
-            Ok(0) => break,
-            Ok(n) => {
-                chunker.push(&buffer[..n]);
-                see(&buffer[..n])?;
-                length += n as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(StoreError::io(Path::new("a file to be stored"))(error)),
-        }
-    }
-    let chunked = chunker.finish();
-    Ok((chunked.hash, chunked.length, Some(chunked.list)))
 }
 
 #[cfg(test)]

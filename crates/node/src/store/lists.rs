@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use outlast_stage::chunks::{ChunkList, WHOLE_BYTES};
 use outlast_types::Hash;
 
-use super::{Store, StoreError, read_chunked};
+use super::hashing::read_chunked;
+use super::{Store, StoreError};
 
 impl Store {
     pub(super) fn list_path(&self, hash: &Hash) -> PathBuf {

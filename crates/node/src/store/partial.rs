@@ -20,7 +20,8 @@ use outlast_stage::chunks::{ChunkList, MAX_BYTES};
 use outlast_types::Hash;
 
 use super::books::{Holder, Kind};
-use super::{Store, StoreError, read_whole};
+use super::hashing::read_whole;
+use super::{Store, StoreError};
 
 /// A blob that is on its way here. While somebody holds it others can be served from it.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
+use std::os::unix::fs::FileExt as _;
+
 use outlast_gridlet::Blobs;
 
-use outlast_stage::chunks::Chunked;
+use outlast_stage::chunks::{ChunkList, Chunked, Chunker};
 
 use super::*;
 
