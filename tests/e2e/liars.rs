@@ -149,7 +149,7 @@ fn who_lies_now_and_then_is_caught_as_well() {
     let (nodes, _) = render(&world, &scene, &[("liar", &["--lie", "0.5"])], &options);
     let command = scene.command("more.png");
     // Where others are quicker it gets few gridlets of a job, and may lie in none of them.
-    let caught = (0..6).find_map(|_| {
+    let caught = (0..12).find_map(|_| {
         let row = nodes[0].view_of("liar").filter(|row| row.wrong > 0);
         row.or_else(|| {
             let run = [&["run", "--gridlets", "6"], &options[..], &["--"]].concat();

@@ -63,7 +63,9 @@ fn nodes_behind_routers_and_nat_join_by_ticket_and_work() {
     until("b hears how it is seen", || {
         seen(&b).iter().any(|seen| seen.starts_with(&format!("{}:", there.address))).then_some(())
     });
-    assert!(a.outlast(&["status"]).stdout.contains(", seen by 2 nodes"));
+    until("a hears it from both", || {
+        a.outlast(&["status"]).stdout.contains(", seen by 2 nodes").then_some(())
+    });
     works_for(&world, &c, &b);
     assert_eq!(home.packets_to_others(), 0, "it contacts only addresses that it was told");
 }
