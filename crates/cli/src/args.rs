@@ -269,7 +269,7 @@ pub struct JobArgs {
     /// Variable to set for the program; may be given several times
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair, help_heading = "Work")]
     pub env: Vec<(String, String)>,
-    /// Application that takes the command apart (povray, sweep, command) [default: found out]
+    /// Application that takes the command apart (`app list` names them) [default: found out]
     #[arg(long, value_name = "NAME", help_heading = "Work")]
     pub app: Option<String>,
     /// Option for the application; may be given several times

@@ -266,7 +266,7 @@ fn help_of_run() {
                                      that it creates]
               --stdin <FILE>         File that becomes the program's standard input
               --env <NAME=VALUE>     Variable to set for the program; may be given several times
-              --app <NAME>           Application that takes the command apart (povray, sweep, command)
+              --app <NAME>           Application that takes the command apart (`app list` names them)
                                      [default: found out]
               --set <NAME=VALUE>     Option for the application; may be given several times
               --gridlets <N>         Into how many gridlets to split [default: chosen by the application]
