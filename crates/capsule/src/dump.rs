@@ -28,7 +28,7 @@ mod threads;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use outlast_image::{Compression, ImageError, Snapshot, Writer};
+use outlast_image::{Compression, Snapshot, Writer};
 
 use crate::error::{CheckpointError, Doing, Obstacle};
 use crate::freeze::Frozen;
@@ -178,7 +178,7 @@ fn take(
         }
     };
     let machine = machine::this();
-    let mut writer = Writer::create(path, options.compression)?;
+    let writer = Writer::create(path, options.compression)?;
     let asleep = restart::look(root);
     let _opened = proc::Opened::of_tree(root);
     let rescue = Rescue::start().doing("starting the watchdog", root)?;
@@ -187,13 +187,7 @@ fn take(
         n => n,
     };
     let spaces = process::OwnSpaces::read();
-    // Pages of the file are made before the stop, by several threads: writing call by call, they would wait for each other.
-    let room = writer.pages_mut().expect(expected_bytes(root), copiers);
-    room.map_err(|source| ImageError::Io {
-        doing: "making room for",
-        path: path.to_owned(),
-        source,
-    })?;
+    writer.pages().expect(expected_bytes(root));
     phases.end("prepare");
     fail(FaultPoint::Prepared)?;
 

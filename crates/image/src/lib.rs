@@ -36,7 +36,7 @@ mod writer;
 pub use error::ImageError;
 pub use format::{VERSION, is_image};
 pub use model::*;
-pub use pages::{BLOCK_PAGES, Block, PageWriter, Place as PagePlace, Placed};
+pub use pages::{BLOCK_PAGES, Block, PageWriter, Placed};
 pub use reader::Reader;
 pub use validate::Fault;
 pub use writer::{Compression, Finished, Writer};

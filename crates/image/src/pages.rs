@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 
-use outlast_os::mapping::{Extent, Extents};
+use outlast_os::files;
 use serde::{Deserialize, Serialize};
 
 use crate::format::{DATA, sum};
@@ -78,34 +78,13 @@ pub struct PageWriter {
     /// Numbers and offsets are given out together.
     next: Mutex<Next>,
     seen: [Mutex<Seen>; SHARDS],
-    /// Places for pages that were prepared.
-    extents: Option<Extents>,
 }
-
-/// Where a thread places pages.
-#[derive(Debug, Default)]
-pub struct Place<'a> {
-    extent: Option<Extent<'a>>,
-    /// Pages of the extent that are used.
-    used: usize,
-    sums: Vec<u64>,
-    /// Where there is no extent.
-    buffer: Vec<u8>,
-}
-
-/// Pages of an extent: a thread is busy with it for a millisecond, and wastes half of it at its end.
-const EXTENT_PAGES: usize = 1024;
-
-/// Less memory is written sooner than it is prepared for.
-const WORTH_EXPECTING: u64 = 32 << 20;
 
 #[derive(Default)]
 struct Next {
     page: u32,
     offset: u64,
     blocks: Vec<Block>,
-    /// Extents, as far as they are used.
-    extents: Vec<Block>,
     sums: Vec<(u32, Vec<u64>)>,
 }
 
@@ -122,94 +101,17 @@ impl PageWriter {
             compression,
             next: Mutex::new(Next { offset: DATA, ..Next::default() }),
             seen: Default::default(),
-            extents: None,
         }
     }
 
-    /// Prepares for about so many bytes of memory: their pages in the file are made now, so that
-    /// [`PageWriter::place_with`] copies into them, and only once. Without it, or beyond it, everything is written
-    /// call by call. Little memory, or memory that is packed, isn't worth it.
-    ///
-    /// # Errors
-    /// There is no room for so much.
-    pub fn expect(&mut self, bytes: u64, threads: usize) -> io::Result<()> {
-        if bytes < WORTH_EXPECTING || self.compression != Compression::None {
-            return Ok(());
-        }
-        let extent = EXTENT_PAGES * PAGE;
-        let count = usize::try_from(bytes.div_ceil(extent as u64)).expect("64 bits") + threads;
-        let extents = match Extents::new(&self.file, DATA, extent, count, threads) {
-            Ok(extents) => extents,
-            // A kernel or a file system that can't.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let next = self.next.get_mut().expect("no panic");
-        next.page = u32::try_from(count * EXTENT_PAGES).map_err(io::Error::other)?;
-        next.offset = DATA + (count * extent) as u64;
-        self.extents = Some(extents);
-        Ok(())
-    }
-
-    /// Has `fill` write pages somewhere, at most [`BLOCK_PAGES`] of them, and places them. Answers where each went. A
-    /// thread uses the same `place` for all its calls, and gives it back by [`PageWriter::leave`].
-    ///
-    /// # Errors
-    /// Those of `fill`; and the file can't be written, or would hold more than 2^32 pages.
-    pub fn place_with<'a>(
-        &'a self,
-        place: &mut Place<'a>,
-        pages: usize,
-        fill: impl FnOnce(&mut [u8]) -> io::Result<()>,
-    ) -> io::Result<Vec<Placed>> {
-        assert!(pages <= BLOCK_PAGES, "one block");
-        let len = pages * PAGE;
-        let full =
-            place.extent.as_ref().is_none_or(|extent| place.used * PAGE + len > extent.bytes.len());
-        if let Some(extents) = &self.extents
-            && full
+    /// Prepares for about so many bytes of memory: the file gets room for them now, so that what follows only fills it.
+    /// Where there isn't so much, or the file system can't, it gets none: much of the memory may be zeros, or twice
+    /// there. Memory that is packed isn't worth it.
+    pub fn expect(&self, bytes: u64) {
+        if self.compression == Compression::None && files::reserve(&self.file, DATA, bytes).is_err()
         {
-            self.close(place);
-            place.extent = extents.take();
+            let _ = self.file.set_len(0);
         }
-        let Some(extent) = &mut place.extent else {
-            place.buffer.resize(BLOCK_PAGES * PAGE, 0);
-            let part = &mut place.buffer[..len];
-            fill(part)?;
-            return self.place(part);
-        };
-        let first = u32::try_from(extent.nth * EXTENT_PAGES + place.used).expect("expected before");
-        let part = &mut extent.bytes[place.used * PAGE..][..len];
-        fill(part)?;
-        let (mut placed, fresh) = self.look(part)?;
-        for (number, (nth, sum)) in (first..).zip(&fresh) {
-            placed[*nth] = Placed::At(number);
-            place.sums.push(*sum);
-            self.shard(*sum).lock().expect("no panic").entry(*sum).or_insert(number);
-        }
-        place.used += fresh.len();
-        Ok(placed)
-    }
-
-    /// A thread places no more.
-    pub fn leave(&self, mut place: Place<'_>) {
-        self.close(&mut place);
-    }
-
-    fn close(&self, place: &mut Place<'_>) {
-        let Some(extent) = place.extent.take() else { return };
-        let pages = u32::try_from(place.used).expect("an extent");
-        place.used = 0;
-        if pages == 0 {
-            return;
-        }
-        let first = u32::try_from(extent.nth * EXTENT_PAGES).expect("expected before");
-        let offset = DATA + (extent.nth * EXTENT_PAGES * PAGE) as u64;
-        let len = u64::from(pages) * PAGE as u64;
-        let block = Block { first, pages, offset, len, packed: false };
-        let mut next = self.next.lock().expect("no panic");
-        next.extents.push(block);
-        next.sums.push((first, std::mem::take(&mut place.sums)));
     }
 
     /// Places pages, at most [`BLOCK_PAGES`] of them, of which `pages` is the content one after the
@@ -310,7 +212,7 @@ impl PageWriter {
         if self.compression != Compression::None {
             return self.packed_holds(number, page);
         }
-        // Numbers are places, without packing: those of extents and those after them.
+        // Numbers are places, without packing.
         let mut stored = [0; PAGE];
         let at = DATA + u64::from(number) * PAGE as u64;
         match self.file.read_exact_at(&mut stored, at) {
@@ -345,53 +247,10 @@ impl PageWriter {
     /// What was prepared and not used can't be given back.
     pub(crate) fn finish(self) -> io::Result<Stored> {
         let mut next = self.next.into_inner().expect("no panic");
-        let mut parts = next.sums;
-        parts.sort_unstable_by_key(|(first, _)| *first);
-        let mut sums = Vec::new();
-        for (first, part) in parts {
-            // Numbers that no page has.
-            sums.resize(first as usize, 0);
-            sums.extend(part);
-        }
-        let mut end = next.offset;
-        let mut blocks = std::mem::take(&mut next.extents);
-        blocks.sort_unstable_by_key(|block| block.first);
-        if let Some(extents) = self.extents {
-            if next.blocks.is_empty() {
-                end = blocks.last().map_or(DATA, |last| last.offset + last.len);
-                self.file.set_len(end)?;
-            }
-            let (all, last) = (next.offset.min(DATA + extents.bytes()), blocks.last());
-            let last = last.map_or(DATA, |last| last.offset + last.len);
-            drop(extents);
-            if !next.blocks.is_empty() && last < all {
-                outlast_os::files::punch_hole(&self.file, last, all - last)?;
-            }
-            // What lies between takes no room where the file system knows holes.
-            for pair in blocks.windows(2) {
-                let (from, to) = (pair[0].offset + pair[0].len, pair[1].offset);
-                if from < to {
-                    outlast_os::files::punch_hole(&self.file, from, to - from)?;
-                }
-            }
-        }
-        // Extents that follow each other are one block.
-        let mut joined: Vec<Block> = Vec::new();
-        for block in blocks.into_iter().chain(next.blocks) {
-            match joined.last_mut() {
-                Some(last)
-                    if !last.packed
-                        && !block.packed
-                        && last.first + last.pages == block.first
-                        && last.offset + last.len == block.offset =>
-                {
-                    last.pages += block.pages;
-                    last.len += block.len;
-                }
-                _ => joined.push(block),
-            }
-        }
-        Ok(Stored { blocks: joined, sums, end })
+        next.sums.sort_unstable_by_key(|(first, _)| *first);
+        let sums = next.sums.into_iter().flat_map(|(_, sums)| sums).collect();
+        self.file.set_len(next.offset)?;
+        Ok(Stored { blocks: next.blocks, sums, end: next.offset })
     }
 }
 

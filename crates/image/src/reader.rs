@@ -208,8 +208,7 @@ fn judge_blocks(blocks: &[Block], pages: usize, len: u64) -> Result<(), ImageErr
     let mut next = 0_u32;
     for (nth, block) in blocks.iter().enumerate() {
         let wrong = |what: &str| Err(damaged(BLOCKS, format!("block {nth}: {what}")));
-        // Numbers may be left out.
-        if block.first < next || block.pages == 0 {
+        if block.first != next || block.pages == 0 {
             return wrong("its pages don't follow those before");
         }
         let Some(after) = block.first.checked_add(block.pages) else {

@@ -139,11 +139,6 @@ impl Writer {
             stored_pages: stored.blocks.iter().map(|block| u64::from(block.pages)).sum(),
         })
     }
-
-    /// The store of pages, to tell it what to expect.
-    pub fn pages_mut(&mut self) -> &mut PageWriter {
-        &mut self.pages
-    }
 }
 
 fn encode<T: Serialize>(what: &T) -> Vec<u8> {

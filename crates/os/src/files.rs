@@ -272,15 +272,13 @@ pub fn set_owner(descriptor: impl AsFd, kind: i32, id: i32, signal: i32) -> io::
     if answers.0 < 0 || answers.1 < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Gives a part of a file back: it reads as zeros. Where the file system knows no holes nothing is done.
+/// Gives a part of a file room on its file system.
 ///
 /// # Errors
-/// As the kernel says.
-pub fn punch_hole(file: &File, start: u64, len: u64) -> io::Result<()> {
-    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+/// `ENOSPC`: there isn't so much. `EOPNOTSUPP`: the file system can't.
+pub fn reserve(file: &File, start: u64, len: u64) -> io::Result<()> {
     // SAFETY: no pointers.
     let answer =
-        unsafe { libc::fallocate(file.as_raw_fd(), mode, start.cast_signed(), len.cast_signed()) };
-    let error = io::Error::last_os_error();
-    if answer < 0 && error.raw_os_error() != Some(libc::EOPNOTSUPP) { Err(error) } else { Ok(()) }
+        unsafe { libc::fallocate(file.as_raw_fd(), 0, start.cast_signed(), len.cast_signed()) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

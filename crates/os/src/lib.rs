@@ -18,7 +18,6 @@ pub mod foreign;
 pub mod host;
 pub mod inner;
 pub mod lock;
-pub mod mapping;
 pub mod orphans;
 pub mod process;
 pub mod processor;

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use outlast_image::{BLOCK_PAGES, PAGE, PagePlace, PageWriter, Placed, Run, Snapshot};
+use outlast_image::{BLOCK_PAGES, PAGE, PageWriter, Placed, Run, Snapshot};
 use outlast_os::foreign::{self, MAX_PIECES, Span};
 
 use super::memory::{CopyPlan, Piece, Source};
@@ -107,17 +107,15 @@ impl Job {
         let next = AtomicUsize::new(0);
         let done = AtomicU64::new(0);
         let work = || -> io::Result<()> {
-            let mut place = PagePlace::default();
+            // Used again and again, it stays in the processor's cache.
+            let mut buffer = vec![0; BLOCK_PAGES * PAGE];
             loop {
                 let nth = next.fetch_add(1, Ordering::Relaxed);
-                let Some(portion) = self.portions.get(nth) else {
-                    store.leave(place);
-                    return Ok(());
-                };
+                let Some(portion) = self.portions.get(nth) else { return Ok(()) };
                 let piece = &self.plan.pieces[portion.piece];
-                let placed = store.place_with(&mut place, portion.len() / PAGE, |part| {
-                    read(&piece.source, &portion.spans, part)
-                })?;
+                let part = &mut buffer[..portion.len()];
+                read(&piece.source, &portion.spans, part)?;
+                let placed = store.place(part)?;
                 *all[nth].lock().expect("no panic") = runs(piece, &portion.spans, &placed);
                 let bytes = portion.len() as u64;
                 progress(done.fetch_add(bytes, Ordering::Relaxed) + bytes);
