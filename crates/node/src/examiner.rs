@@ -2,10 +2,12 @@
 //!
 //! An answer's class depends on the classes that were there before, so two answers for one cell must not be looked at
 //! side by side: the answers of a job are taken one after the other. Jobs don't wait for each other: a few
-//! threads take [turns] with them, and a comparator that is slow holds up its own job alone. Agreement isn't transitive where there is a
-//! tolerance: an answer is compared with the first of each class, in the order of the classes, and belongs to the
-//! first of them that it agrees with ([`outlast_gridlet::compare`]). What a class says is kept in memory
-//! while its cell is open; after a restart it is read from the journal.
+//! threads take [turns] with them, and a comparator that is slow holds up its own job alone. Agreement isn't
+//! transitive where there is a tolerance: an answer is compared with the first of each class, in the order of the
+//! classes, and belongs to the first of them that it agrees with ([`outlast_gridlet::compare`]). What a class says is kept
+//! in memory while its cell is open; after a restart it is read from the journal.
+//!
+//! What waits is bounded by the coordinator: one answer for each cell that is out on a lease, one sample for each cell.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

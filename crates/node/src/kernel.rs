@@ -85,6 +85,11 @@ impl Kernel {
         let _ = self.0.blocking_send(event);
     }
 
+    /// Tells the kernel what only people want to know, and nothing if it has much to do already.
+    pub(crate) fn mention(&self, event: Event) {
+        let _ = self.0.try_send(event);
+    }
+
     /// Tells the kernel, from a task.
     pub(crate) async fn send(&self, event: Event) {
         let _ = self.0.send(event).await;

@@ -208,7 +208,7 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let tell = |staging| {
-                shared.tell_soon(Input::Staging { key, attempt, staging });
+                shared.kernel.mention(Event::Input(Input::Staging { key, attempt, staging }));
             };
             let result = shared.staged_inputs(key, manifest, &needs, tell).await.map(drop);
             shared.kernel.send(Event::Input(Input::Staged { key, attempt, result })).await;

@@ -64,6 +64,7 @@ impl Lane {
     pub(super) async fn run(self, mut errands: mpsc::UnboundedReceiver<Errand>) {
         let reason = match self.transport.open(self.node).await {
             Ok((send, recv)) => {
+                // No more than there are errands.
                 let (sent, answers) = mpsc::unbounded_channel();
                 let asked = ask(send, &mut errands, sent);
                 let answered = self.answers(recv, answers);

@@ -272,6 +272,7 @@ impl Session<'_> {
     fn open_lane(&mut self, node: NodeId) -> u64 {
         let number = self.next_lane;
         self.next_lane += 1;
+        // What is in it was asked of one source and not answered: the swarm bounds that.
         let (errands, queue) = mpsc::unbounded_channel();
         let lane = Lane {
             number,
