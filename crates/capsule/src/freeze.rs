@@ -122,6 +122,11 @@ impl Frozen {
         }
     }
 
+    /// Where what is taken out of a terminal for a moment is written down.
+    pub(crate) fn terminal_note(&self) -> crate::terminal::Note<'_> {
+        self.rescue.terminal()
+    }
+
     /// Lets everything go on as it was.
     ///
     /// Answers when that was: the first of them may run before this comes back.

@@ -24,6 +24,7 @@ mod proc;
 mod remote;
 mod rescue;
 mod restore;
+mod terminal;
 
 pub use dump::{After, CheckpointOptions, CheckpointReport, check, checkpoint};
 pub use error::{CheckpointError, Obstacle};

@@ -37,6 +37,7 @@ use outlast_os::shared::{SharedWords, Watchdog, watchdog};
 use outlast_os::trace::{self, Event, REGISTERS, Registers, Seize};
 
 use crate::remote::Remote;
+use crate::terminal;
 
 /// Threads of a tree at most: as many as the shared memory has room for.
 pub(crate) const MAX_THREADS: usize = 32 * 1024;
@@ -45,6 +46,9 @@ pub(crate) const MAX_THREADS: usize = 32 * 1024;
 pub(crate) const AFFINITY_WORDS: usize = 16;
 
 const SLOT: usize = 64;
+
+/// Where it is written down what is taken out of a terminal.
+const TERMINAL: usize = (1 + MAX_THREADS) * SLOT;
 
 /// A slot of a thread that was only moved to another processor; 1 is one that is held, 0 an empty one.
 const PINNED: u64 = 2;
@@ -200,7 +204,7 @@ pub(crate) struct Rescue {
 
 impl Rescue {
     pub(crate) fn start() -> io::Result<Self> {
-        let words = SharedWords::new((1 + MAX_THREADS) * SLOT)?;
+        let words = SharedWords::new(TERMINAL + terminal::NOTE)?;
         let seen = &words;
         let watchdog = watchdog(|| rescue(seen))?;
         Ok(Self { words, _watchdog: watchdog })
@@ -235,6 +239,11 @@ impl Rescue {
         self.words.words()[0].store(1, Ordering::Release);
     }
 
+    /// Where what is taken out of a terminal is written down.
+    pub(crate) fn terminal(&self) -> terminal::Note<'_> {
+        terminal::Note::at(&self.words, TERMINAL)
+    }
+
     /// How many slots the watchdog has to look at.
     fn used(&self, nth: usize) {
         self.words.words()[1].fetch_max(nth as u64 + 1, Ordering::AcqRel);
@@ -249,6 +258,8 @@ impl Rescue {
 
 /// What the watchdog does. There is nobody to tell what fails: a thread that is gone needs nothing.
 fn rescue(words: &SharedWords) {
+    // Before anybody who would read it can run.
+    terminal::mend(terminal::Note::at(words, TERMINAL));
     let (all, slots) = words.words().split_at(SLOT);
     let used = usize::try_from(all[1].load(Ordering::Acquire)).unwrap_or(0);
     let used = slots.chunks(SLOT).take(used);

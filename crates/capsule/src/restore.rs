@@ -22,6 +22,7 @@ mod layout;
 mod open;
 mod signals;
 mod spaces;
+mod terminal;
 mod threads;
 pub(crate) mod vdso;
 
@@ -132,6 +133,11 @@ pub enum RestoreError {
     /// An id is in use.
     #[error("id {0} is in use; end that process, or restore into a new pid namespace")]
     Taken(i32),
+    /// The number of a pseudo-terminal is in use.
+    #[error(
+        "terminal /dev/pts/{0} is in use; restore into a new pid namespace, or accept another number (--accept-changed)"
+    )]
+    TerminalTaken(u32),
     /// A right is missing.
     #[error("{doing} isn't allowed: it needs {needs} ({source})")]
     Denied {
@@ -268,7 +274,7 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
 
     let files = open::judge_files(snapshot, options)?;
     progress.notes.extend(files);
-    let parked = open::open_all(&reader, &spaces, options)?;
+    let parked = open::open_all(&reader, &spaces, options, &mut progress.notes)?;
     progress.end("open", FaultPoint::Opened)?;
 
     let mut builder = build::Builder::new(&reader, &crew, &spaces, parked, own, anywhere);

@@ -52,8 +52,10 @@ fn cycle(program: &Program, run: &mut Run, image: &Path, pids: Pids) -> Result<(
                 run.replaced_by(restored.pid);
                 return Ok(());
             }
-            // Another process of this busy machine has the id for a moment.
-            Err(RestoreError::Taken(_)) if start.elapsed() < SOON => {
+            // Another process of this busy machine has the id, or the terminal, for a moment.
+            Err(RestoreError::Taken(_) | RestoreError::TerminalTaken(_))
+                if start.elapsed() < SOON =>
+            {
                 std::thread::sleep(TRY_EVERY);
             }
             Err(error) => return Err(format!("restore: {error}")),

@@ -30,6 +30,7 @@ pub mod fuzzing;
 mod model;
 mod pages;
 mod reader;
+mod terminal;
 mod validate;
 mod writer;
 
@@ -38,6 +39,7 @@ pub use format::{VERSION, is_image};
 pub use model::*;
 pub use pages::{BLOCK_PAGES, Block, PageWriter, Placed};
 pub use reader::Reader;
+pub use terminal::{Terminal, TerminalSettings};
 pub use validate::Fault;
 pub use writer::{Compression, Finished, Writer};
 

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::terminal::Terminal;
+
 /// A stopped process tree, without the content of its memory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -19,6 +21,8 @@ pub struct Snapshot {
     pub objects: Vec<Object>,
     /// Pipes and what is in them.
     pub pipes: Vec<Pipe>,
+    /// Pseudo-terminals.
+    pub terminals: Vec<Terminal>,
     /// Files that are mapped or executed, which have to be there again.
     pub files: Vec<FileId>,
 }
@@ -527,6 +531,12 @@ pub enum Open {
     Object(u32),
     /// One end of a pipe: an index of [`Snapshot::pipes`].
     Pipe(u32),
+    /// The master end of a pseudo-terminal: an index of [`Snapshot::terminals`].
+    Master(u32),
+    /// The slave end of one, the same.
+    Slave(u32),
+    /// The slave end of a pseudo-terminal whose master was closed.
+    HungUp,
     /// A standard stream that comes from outside the tree: a terminal, a pipe to another program.
     Stream {
         /// 0, 1 or 2: which of the restorer's takes its place.

@@ -117,6 +117,8 @@ impl Snapshot {
                 path(&place, &fifo.path)?;
             }
         }
+        self.judge_terminals()
+            .map_err(|(nth, what)| Fault { place: format!("terminal {nth}"), what })?;
         for (nth, description) in self.descriptions.iter().enumerate() {
             self.description(&format!("open file {nth}"), nth, description)?;
         }
@@ -306,6 +308,7 @@ impl Snapshot {
             Open::File(file) => return path(place, &file.path),
             Open::Object(object) => (self.objects.len(), *object),
             Open::Pipe(pipe) => (self.pipes.len(), *pipe),
+            Open::Master(terminal) | Open::Slave(terminal) => (self.terminals.len(), *terminal),
             Open::Stream { which, .. } => (3, which.cast_unsigned()),
             Open::Epoll(watches) => {
                 let ok = watches.iter().all(|watch| {
@@ -329,7 +332,7 @@ impl Snapshot {
                 };
             }
             Open::Timer { left, interval, .. } => return times(place, [*left, *interval]),
-            Open::Event { .. } | Open::Signals(_) => return Ok(()),
+            Open::Event { .. } | Open::Signals(_) | Open::HungUp => return Ok(()),
         };
         if index as usize >= limit {
             return wrong(place, "it is open to nothing that the image has");

@@ -7,7 +7,7 @@ use outlast_image::{
     Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description, Descriptor,
     FileId, ImageError, LockKind, Machine, Mapping, MappingFlags, Memory, Object, ObjectKind, Open,
     PAGE, Packet, Pipe, Place, Placed, Process, Reader, Run, Schedule, Snapshot, State, Table,
-    Thread, Writer,
+    Terminal, TerminalSettings, Thread, Writer,
 };
 use proptest::prelude::*;
 
@@ -129,6 +129,7 @@ fn snapshot(pages: u32, children: i32, words: &[u64]) -> Snapshot {
             description(Open::Pipe(0)),
             description(Open::Object(0)),
             description(Open::Event { count: 3, semaphore: true }),
+            description(Open::Master(0)),
         ],
         objects: vec![Object {
             kind: ObjectKind::Memfd { seals: 0 },
@@ -148,6 +149,15 @@ fn snapshot(pages: u32, children: i32, words: &[u64]) -> Snapshot {
             content: vec![Packet(b"hello".to_vec())],
             packets: false,
             full: false,
+        }],
+        terminals: vec![Terminal {
+            index: 3,
+            opened: true,
+            output: b"shown".to_vec(),
+            input: b"typed".to_vec(),
+            settings: TerminalSettings { flags: [0, 0, 0, 2], ..TerminalSettings::default() },
+            ends: vec![5],
+            ..Terminal::default()
         }],
         files: vec![file()],
     }
@@ -447,4 +457,24 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_terminal_that_cannot_be_made_is_refused() {
+    let with = |change: fn(&mut Terminal), why: &str| {
+        refused(|snapshot| change(&mut snapshot.terminals[0]), why);
+    };
+    with(|one| one.index = 4096, "number 4096, expected less than 4096");
+    with(|one| one.session = -1, "out of range");
+    with(|one| one.output = vec![1; 40_000], "at most 32768");
+    with(|one| one.input = vec![1; 4095], "at most 32768 and 4095");
+    with(|one| one.ends = vec![6], "an end of file");
+    with(|one| one.ends = vec![3, 2], "an end of file");
+    with(|one| one.settings.flags[3] = 0, "an end of file");
+    with(|one| one.opened = false, "it was never opened");
+    with(|one| one.mode = 0o10_000, "permissions");
+    refused(|snapshot| snapshot.terminals.push(snapshot.terminals[0].clone()), "is there twice");
+    refused(|snapshot| snapshot.terminals.clear(), "open to nothing");
+    let closed = |snapshot: &mut Snapshot| snapshot.descriptions[3].what = Open::HungUp;
+    refused(closed, "0 descriptions of its master");
 }

@@ -7,6 +7,7 @@
 //! - [`lock`]: one daemon for one data directory.
 //! - [`host`]: what this machine has: cores, memory, space, load, addresses.
 //! - [`trace`], [`foreign`]: stop another process, look into it, change it.
+//! - [`terminal`]: both ends of pseudo-terminals.
 //! - [`survey`]: what this machine allows: limits, namespaces, control groups, who has a port.
 //!
 //! Linux only. Nothing here knows of jobs or networks.
@@ -26,6 +27,7 @@ pub mod shared;
 pub mod spaces;
 pub mod stub;
 pub mod survey;
+pub mod terminal;
 pub mod trace;
 pub mod uffd;
 

@@ -46,6 +46,31 @@ impl SharedWords {
         // SAFETY: the mapping has so many words, aligned, for as long as `self` lives.
         unsafe { std::slice::from_raw_parts(self.at.as_ptr(), self.count) }
     }
+
+    /// Reads from a descriptor right into the words from `word` on, at most `count` bytes behind the first `offset`: whoever
+    /// survives this process has what was read. Answers how many bytes came.
+    ///
+    /// # Errors
+    /// There is no such place, or what the kernel says.
+    pub fn read_from(
+        &self,
+        descriptor: impl std::os::fd::AsFd,
+        word: usize,
+        offset: usize,
+        count: usize,
+    ) -> io::Result<usize> {
+        use std::os::fd::AsRawFd;
+        let end = word.checked_mul(8).and_then(|at| at.checked_add(offset)?.checked_add(count));
+        if end.is_none_or(|end| end > self.count * 8) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: inside the mapping, which lives as long as `self`; others reach it as atomics only.
+        let answer = unsafe {
+            let at = self.at.as_ptr().cast::<u8>().add(word * 8 + offset);
+            libc::read(descriptor.as_fd().as_raw_fd(), at.cast(), count)
+        };
+        usize::try_from(answer).map_err(|_| io::Error::last_os_error())
+    }
 }
 
 impl Drop for SharedWords {

@@ -191,7 +191,12 @@ fn safe(snapshot: &Snapshot, pages: usize) {
             Open::Timer { left, .. } => {
                 assert!(snapshot.clocks.real.checked_add(*left).is_some())
             }
-            Open::File(_) | Open::Event { .. } | Open::Signals(_) | Open::Inotify(_) => {}
+            Open::Master(index) | Open::Slave(index) => there(&snapshot.terminals, *index),
+            Open::File(_)
+            | Open::Event { .. }
+            | Open::Signals(_)
+            | Open::Inotify(_)
+            | Open::HungUp => {}
         }
     }
 }

@@ -30,6 +30,7 @@ use super::memory::{CopyPlan, Piece, Source};
 
 mod class;
 mod pipes;
+mod terminal;
 
 use class::{Class, classify};
 pub(crate) use pipes::Streams;
@@ -59,6 +60,7 @@ pub(crate) struct Files {
     epolls: Vec<(Seen, Vec<Entry>)>,
     locks: HashMap<i32, Vec<RecordLock>>,
     streams: Streams,
+    terminals: terminal::Terminals,
     tables: Vec<(i32, Vec<Descriptor>)>,
 }
 
@@ -148,7 +150,14 @@ impl Files {
                 let new = u32::try_from(collected.snapshot.descriptions.len()).expect("bounded");
                 let seen = Seen { description: new, pid, number };
                 let comm = &process.stat.comm;
-                let what = self.open(proc, comm, handle, seen, &link, &meta, &info, collected)?;
+                let what = if classify(&link, &meta, &info) == Class::Terminal {
+                    let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
+                    let session = process.stat.session;
+                    let own = self.terminals.other(seen, session, &meta, end)?;
+                    own.or_else(|| Some(self.stream(seen, &link)))
+                } else {
+                    self.open(proc, comm, handle, seen, &link, &meta, &info, collected)?
+                };
                 let Some(what) = what else { return Ok(None) };
                 let mut described = describe(what, flags, &info);
                 if flags & libc::O_PATH.cast_unsigned() == 0 {
@@ -229,11 +238,11 @@ impl Files {
                 let pipe = self.streams.pipe(seen, comm, meta.ino(), fifo, end, info, collected)?;
                 Open::Pipe(pipe)
             }
-            Class::Terminal => {
-                let which = if (0..3).contains(&number) { number } else { 0 };
-                self.streams.terminal(seen.description);
-                Open::Stream { which, was: printable(link) }
+            Class::Master => {
+                let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
+                self.terminals.master(seen, comm, end)?
             }
+            Class::Terminal => self.stream(seen, link),
             Class::Event(count, semaphore) => Open::Event { count, semaphore },
             Class::Timer(_) => {
                 // Asked for its time, a timer counts what it has missed.
@@ -277,6 +286,13 @@ impl Files {
             }
         };
         Ok(Some(what))
+    }
+
+    /// A terminal from outside, unless its master turns up.
+    fn stream(&mut self, seen: Seen, link: &[u8]) -> Open {
+        let which = if (0..3).contains(&seen.number) { seen.number } else { 0 };
+        self.streams.terminal(seen.description);
+        Open::Stream { which, was: printable(link) }
     }
 
     /// The file of a name, if that name is the file's.
@@ -450,6 +466,8 @@ impl Files {
         plan: &mut CopyPlan,
     ) -> Result<(), CheckpointError> {
         let root = frozen.processes[0].pid;
+        let terminals = std::mem::take(&mut self.terminals);
+        terminals.finish(frozen, collected).doing("looking at terminals", root)?;
         std::mem::take(&mut self.streams).finish(collected).doing("looking at pipes", root)?;
         for (seen, watched) in std::mem::take(&mut self.epolls) {
             let watches =

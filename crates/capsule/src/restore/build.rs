@@ -154,6 +154,7 @@ impl<'a> Builder<'a> {
                 self.join_group(index)?;
             }
         }
+        self.set_foregrounds()?;
         // Arming comes last: nothing may fire while others are still being made.
         for (description, nth) in self.snapshot.descriptions.iter().zip(0..) {
             if let Some(owner) = description.owner {
@@ -214,6 +215,7 @@ impl<'a> Builder<'a> {
         } else if process.group == process.pid {
             made.call(libc::SYS_setpgid, &[0, 0]).trying("making a process group", process.pid)?;
         }
+        self.take_terminal(index)?;
         if process.body.as_ref().is_some_and(|body| body.subreaper) {
             // Before there are orphans.
             made.call(libc::SYS_prctl, &[bits(libc::PR_SET_CHILD_SUBREAPER), 1, 0, 0, 0])

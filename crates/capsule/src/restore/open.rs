@@ -19,8 +19,11 @@ use outlast_image::{
 };
 use outlast_os::files;
 
+mod terminal;
+
 use super::spaces::Spaces;
 use super::{RestoreError, RestoreOptions, Standard, Trying};
+use terminal::Terminals;
 
 /// Flags of `open` that say how it was opened, not what is open.
 const ONCE: i32 = libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -30,6 +33,9 @@ const LATER: i32 = libc::O_APPEND | libc::O_NONBLOCK | libc::O_DIRECT | libc::O_
 
 /// A page number of a packed image is of a block of so many pages.
 const AT_ONCE: u32 = 256;
+
+/// The restorer's own may be among the numbers, at most so many.
+const OTHERS: usize = 64;
 
 /// Everything that is open. A stub inherits the descriptors under the same numbers.
 #[derive(Debug)]
@@ -44,6 +50,8 @@ pub(super) struct Parked {
     files: Vec<(Option<OwnedFd>, Option<OwnedFd>)>,
     /// By index of [`Snapshot::objects`].
     objects: Vec<OwnedFd>,
+    /// By index of [`Snapshot::terminals`]: the slaves of those that control a session.
+    controlling: Vec<Option<OwnedFd>>,
 }
 
 impl Parked {
@@ -61,6 +69,11 @@ impl Parked {
     /// Tells who is told by a signal, by its id as this thread sees it.
     pub(super) fn own(&self, index: u32, owner: outlast_image::Owner, id: i32) -> io::Result<()> {
         files::set_owner(&self.descriptions[index as usize], owner.kind, id, owner.signal)
+    }
+
+    /// The slave of a terminal that controls a session.
+    pub(super) fn controlling(&self, terminal: usize) -> Option<RawFd> {
+        self.controlling[terminal].as_ref().map(AsRawFd::as_raw_fd)
     }
 
     pub(super) fn object(&self, index: u32) -> RawFd {
@@ -140,11 +153,11 @@ pub(super) fn open_all(
     reader: &Reader,
     spaces: &Spaces,
     options: &RestoreOptions,
+    notes: &mut Vec<String>,
 ) -> Result<Parked, RestoreError> {
     let snapshot = reader.snapshot();
     let count = snapshot.descriptions.len() + 2 * snapshot.files.len() + snapshot.objects.len();
-    // The restorer's own may be among them.
-    const OTHERS: usize = 64;
+    let count = count + snapshot.terminals.len();
     let count = RawFd::try_from(count + OTHERS).expect("an image is smaller");
     let base = gap(snapshot, count);
     raise_limit((base + count).cast_unsigned().into())?;
@@ -156,16 +169,29 @@ pub(super) fn open_all(
         objects.push(park(&file)?);
     }
     let mut pipes = Pipes::make(snapshot)?;
+    let terminals = Terminals::make(snapshot, spaces, options, notes)?;
     let mut descriptions = Vec::with_capacity(snapshot.descriptions.len());
     for (nth, description) in snapshot.descriptions.iter().enumerate() {
-        let fd = open_one(nth, description, snapshot, spaces, &objects, &mut pipes, options)
-            .with(|| format!("opening {}", name_of(&description.what)))?;
+        let opened = match given(nth, snapshot, options) {
+            Some(which) => files::standard_stream(which),
+            None => {
+                open_one(description, snapshot, spaces, &objects, &mut pipes, &terminals, options)
+            }
+        };
+        let fd = opened.with(|| format!("opening {}", name_of(&description.what)))?;
         later(&fd, description)?;
         let fd = park(&fd)?;
         lock(&fd, description)?;
         descriptions.push(fd);
     }
     drop(pipes);
+    let mut controlling = Vec::with_capacity(snapshot.terminals.len());
+    for (nth, terminal) in snapshot.terminals.iter().enumerate() {
+        let slave = (terminal.session > 0).then(|| terminals.controlling(nth)).transpose();
+        let slave = slave.with(|| "opening a controlling terminal".to_owned())?;
+        controlling.push(slave.map(|slave| park(&slave)).transpose()?);
+    }
+    terminals.finish(snapshot)?;
     let mut files = Vec::with_capacity(snapshot.files.len());
     for (nth, file) in snapshot.files.iter().enumerate() {
         let writable = needs_writing(snapshot, nth);
@@ -177,7 +203,7 @@ pub(super) fn open_all(
         let write = if writable { Some(get(OFlag::O_RDWR)?) } else { None };
         files.push((Some(get(OFlag::O_RDONLY)?), write));
     }
-    Ok(Parked { base, end: base + count, descriptions, files, objects })
+    Ok(Parked { base, end: base + count, descriptions, files, objects, controlling })
 }
 
 /// The lowest of `count` numbers side by side that no process of the tree uses.
@@ -252,6 +278,8 @@ fn name_of(what: &Open) -> String {
         Open::File(file) => String::from_utf8_lossy(&file.path).into_owned(),
         Open::Object(_) => "a file without a name".to_owned(),
         Open::Pipe(_) => "a pipe".to_owned(),
+        Open::Master(_) => "the master of a terminal".to_owned(),
+        Open::Slave(_) | Open::HungUp => "a terminal".to_owned(),
         Open::Stream { which, .. } => format!("standard stream {which}"),
         Open::Event { .. } => "an eventfd".to_owned(),
         Open::Timer { .. } => "a timerfd".to_owned(),
@@ -272,20 +300,23 @@ fn lowest_number(snapshot: &Snapshot, index: usize) -> Option<i32> {
     of.map(|one| one.number).min()
 }
 
+/// Which of the restorer's own streams takes its place.
+fn given(nth: usize, snapshot: &Snapshot, options: &RestoreOptions) -> Option<i32> {
+    let is_given = options.standard == Standard::Given;
+    let lowest = is_given.then(|| lowest_number(snapshot, nth)).flatten();
+    lowest.filter(|lowest| (0..3).contains(lowest))
+}
+
 fn open_one(
-    nth: usize,
     description: &Description,
     snapshot: &Snapshot,
     spaces: &Spaces,
     objects: &[OwnedFd],
     pipes: &mut Pipes,
+    terminals: &Terminals,
     options: &RestoreOptions,
 ) -> io::Result<OwnedFd> {
     let flags = description.flags.cast_signed();
-    let given = options.standard == Standard::Given;
-    if given && let Some(which @ 0..=2) = lowest_number(snapshot, nth) {
-        return files::standard_stream(which);
-    }
     match &description.what {
         Open::File(file) => {
             let path = Path::new(OsStr::from_bytes(&file.path));
@@ -314,6 +345,7 @@ fn open_one(
             Ok(fd)
         }
         Open::Pipe(index) => pipes.end(*index, flags, spaces),
+        what @ (Open::Master(_) | Open::Slave(_) | Open::HungUp) => terminals.end(what, flags),
         Open::Stream { which, .. } => files::standard_stream(*which),
         Open::Event { count, semaphore } => files::eventfd(*count, *semaphore),
         Open::Timer { clock, ticks, flags, left, interval } => {

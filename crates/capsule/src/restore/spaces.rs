@@ -70,6 +70,11 @@ impl Spaces {
         Ok(spaces)
     }
 
+    /// Whether the tree has a pid namespace, and mounts, of its own.
+    pub(super) fn are_new(&self) -> bool {
+        self.init.is_some()
+    }
+
     /// Opens a file of `/proc`, by ids as this thread sees them.
     pub(super) fn open(&self, path: &str, flags: OFlag) -> io::Result<File> {
         let fd = openat(&self.proc, path, flags | OFlag::O_CLOEXEC, Mode::empty())?;

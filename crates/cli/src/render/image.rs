@@ -231,6 +231,22 @@ fn what(snapshot: &Snapshot, open: &Open) -> (&'static str, Option<String>, Opti
             }
             None => ("unknown", None, None),
         },
+        Open::Master(index) | Open::Slave(index) => match snapshot.terminals.get(*index as usize) {
+            Some(terminal) => {
+                let (kind, waits) = match open {
+                    Open::Master(_) => ("terminal master", terminal.output.len()),
+                    _ => ("terminal", terminal.input.len()),
+                };
+                let waits = human::bytes(waits as u64);
+                (
+                    kind,
+                    Some(format!("/dev/pts/{}", terminal.index)),
+                    Some(format!("{waits} to read")),
+                )
+            }
+            None => ("unknown", None, None),
+        },
+        Open::HungUp => ("terminal", None, Some("hung up".to_owned())),
         Open::Stream { was, .. } => ("from outside", None, Some(was.clone())),
         Open::Event { count, .. } => ("eventfd", None, Some(format!("at {count}"))),
         Open::Timer { left: 0, .. } => ("timerfd", None, Some("off".to_owned())),

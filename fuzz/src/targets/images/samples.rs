@@ -4,7 +4,8 @@ use outlast_image::{
     Action, Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description,
     Descriptor, FileId, InotifyWatch, IntervalTimer, LockKind, Machine, Mapping, MappingFlags,
     Memory, Object, ObjectKind, Open, Owner, PAGE, Packet, Pipe, Place, PosixTimer, Process,
-    Reader, RecordLock, Run, Schedule, SigInfo, Snapshot, State, Table, Thread, Watch, Writer,
+    Reader, RecordLock, Run, Schedule, SigInfo, Snapshot, State, Table, Terminal, TerminalSettings,
+    Thread, Watch, Writer,
 };
 
 /// Stored pages of each.
@@ -84,6 +85,9 @@ fn snapshot(processes: Vec<Process>) -> Snapshot {
         Open::Epoll(vec![watch]),
         Open::Inotify(vec![inotify]),
         Open::Pipe(1),
+        Open::Master(0),
+        Open::Slave(0),
+        Open::HungUp,
     ];
     let pipe = |packets: bool, content: &[&[u8]]| Pipe {
         fifo: (!packets).then(file),
@@ -105,7 +109,22 @@ fn snapshot(processes: Vec<Process>) -> Snapshot {
             owner: (0, 0),
         }],
         pipes: vec![pipe(false, &[b"hello"]), pipe(true, &[b"one", b"two"])],
+        terminals: vec![terminal()],
         files: vec![file()],
+    }
+}
+
+fn terminal() -> Terminal {
+    Terminal {
+        index: 3,
+        opened: true,
+        settings: TerminalSettings { flags: [0, 0, 0, 2], ..TerminalSettings::default() },
+        output: b"shown".to_vec(),
+        input: b"typed".to_vec(),
+        ends: vec![5],
+        session: 100,
+        foreground: 100,
+        ..Terminal::default()
     }
 }
 

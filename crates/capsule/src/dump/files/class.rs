@@ -14,6 +14,7 @@ pub(super) enum Class {
     Nameless,
     Pipe,
     Fifo,
+    Master,
     Terminal,
     /// Counter, semaphore.
     Event(u64, bool),
@@ -57,11 +58,13 @@ pub(super) fn classify(link: &[u8], meta: &std::fs::Metadata, info: &DescriptorI
         let device = (libc::major(meta.rdev()), libc::minor(meta.rdev()));
         return match device {
             _ if STATELESS.contains(&device) => Class::Named,
+            (5 | 136..=143, _) if info.flags & libc::O_PATH.cast_unsigned() != 0 => Class::Named,
             // Pseudo-terminals, consoles, /dev/tty.
             (136..=143 | 4, _) | (5, 0 | 1) => Class::Terminal,
-            (5, 2) => Class::Refused(
-                "the master end of a pseudo-terminal (pty) is not carried".to_owned(),
+            (5, 2) if info.flags & libc::O_ACCMODE.cast_unsigned() != libc::O_RDWR.cast_unsigned() => Class::Refused(
+                "the master end of a pseudo-terminal (pty) that can't be read and written is not carried".to_owned(),
             ),
+            (5, 2) => Class::Master,
             (major, minor) => {
                 let link = String::from_utf8_lossy(link);
                 Class::Refused(format!("device {link} ({major}:{minor}) is not carried"))
