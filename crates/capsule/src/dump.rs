@@ -5,10 +5,12 @@
 //!   stop     every thread                                                    ┐
 //!   hold     registers written down, calls possible                          │
 //!   collect  threads, signals, timers, descriptors, mappings; refuse         │ the target
-//!   copy     pages: into the image by several threads, or, if they are few,  │ is frozen
-//!            into memory                                                     │
+//!   copy     pages: into the image by several threads; if they are few,      │ is frozen
+//!            into memory; if they are many, and the target is to go on,      │
+//!            its large processes are copied by a fork                        │
 //!   thaw     let go, if it is to go on                                       ┘
-//!   store    the few pages that were copied into memory
+//!   store    the pages that were copied into memory, or by a fork
+//!   reap     the copies, by processes that are stopped once more for that
 //!   write    the description, sync, rename
 //!   kill     the target, which was frozen until now, if it isn't to go on
 //! ```
@@ -31,10 +33,12 @@ use std::time::{Duration, Instant};
 use outlast_image::{Compression, Snapshot, Writer};
 
 use crate::error::{CheckpointError, Doing, Obstacle};
-use crate::freeze::Frozen;
+use crate::freeze::{Copies, Frozen};
 use crate::proc::{self, Proc, Stat, Status, parse_areas};
 use crate::rescue::Rescue;
 use crate::{FaultPoint, machine};
+
+use memory::CopyPlan;
 
 pub(crate) use files::Streams;
 pub(crate) use restart::begin_again;
@@ -60,6 +64,9 @@ pub struct CheckpointOptions {
     pub patience: Duration,
     /// Threads that copy memory; 0: one for each processor.
     pub copiers: usize,
+    /// A process with so many bytes of memory, if it is left running, isn't stopped until they are copied, but for as long as a
+    /// fork of it takes. What it writes while that is read takes memory twice.
+    pub fork_from: u64,
     /// Where a test wants it to fail.
     pub fail_after: Option<FaultPoint>,
 }
@@ -71,6 +78,7 @@ impl Default for CheckpointOptions {
             compression: Compression::None,
             patience: Duration::from_secs(2),
             copiers: 0,
+            fork_from: 32 << 20,
             fail_after: None,
         }
     }
@@ -79,7 +87,8 @@ impl Default for CheckpointOptions {
 /// What a checkpoint took. Times in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckpointReport {
-    /// From the first thread's stop to the last one's going on (or end).
+    /// From the first thread's stop to the last one's going on (or end); and how long processes were stopped again to
+    /// reap copies of them.
     pub frozen_us: u64,
     /// Everything.
     pub total_us: u64,
@@ -191,6 +200,8 @@ fn take(
     phases.end("prepare");
     fail(FaultPoint::Prepared)?;
 
+    // Ended after the tree was let go, whatever happens.
+    let mut copies = Copies::default();
     let mut frozen = Frozen::stop(root, rescue, options.patience)?;
     phases.end("stop");
     fail(FaultPoint::Stopped)?;
@@ -200,26 +211,30 @@ fn take(
 
     let mut collected = Collected::default();
     collected.snapshot.clocks = machine::clocks_of(root).doing("reading clocks", root)?;
-    let plan = process::collect(&mut frozen, &mut collected, &asleep, &spaces)?;
+    let mut plan = process::collect(&mut frozen, &mut collected, &asleep, &spaces)?;
     if !collected.obstacles.is_empty() {
         return Err(CheckpointError::Refused(collected.obstacles));
     }
     phases.end("collect");
     fail(FaultPoint::Collected)?;
-    let mut job = pages::Job::new(plan);
-    let memory_bytes = job.bytes();
-    let store = |job: pages::Job, snapshot: &mut Snapshot| {
-        let progress = |done| progress(done, memory_bytes);
+    let memory_bytes = plan.bytes();
+    let later = match options.after {
+        After::LeaveRunning => plan.defer(options.fork_from, &mut frozen, &mut copies),
+        After::Kill => CopyPlan::default(),
+    };
+    let later = Some(later).filter(|plan| !plan.is_empty()).map(pages::Job::new);
+    let deferred = later.as_ref().map_or(0, pages::Job::bytes);
+    let store = |job: pages::Job, before: u64, snapshot: &mut Snapshot| {
+        let progress = |done| progress(before + done, memory_bytes);
         job.store(snapshot, writer.pages(), copiers, &progress).doing("copying the memory", root)
     };
-    let mut job = if job.is_small() {
+    let mut job = Some(pages::Job::new(plan));
+    if let Some(job) = job.as_mut().filter(|job| job.is_small()) {
         job.read().doing("reading the memory", root)?;
-        Some(job)
-    } else {
+    } else if let Some(job) = job.take() {
         frozen.spread();
-        store(job, &mut collected.snapshot)?;
-        None
-    };
+        store(job, 0, &mut collected.snapshot)?;
+    }
     phases.end("copy");
     fail(FaultPoint::Copied)?;
 
@@ -235,9 +250,17 @@ fn take(
         phases.end("thaw");
         fail(FaultPoint::Thawed)?;
     }
-    if let Some(job) = job.take() {
-        store(job, &mut collected.snapshot)?;
+    let of_copies = later.map(|job| (job, memory_bytes - deferred));
+    let left: Vec<_> = job.map(|job| (job, 0)).into_iter().chain(of_copies).collect();
+    if !left.is_empty() {
+        for (job, before) in left {
+            store(job, before, &mut collected.snapshot)?;
+        }
         phases.end("store");
+    }
+    if !copies.is_empty() {
+        frozen_us += micros(copies.end());
+        phases.end("reap");
     }
     let finished = writer.finish(&collected.snapshot, &machine)?;
     phases.end("write");

@@ -11,15 +11,19 @@
 //!
 //! What is stopped by job control stays so.
 
+mod copies;
 mod hold;
 mod stop;
 
 use std::io;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use outlast_os::foreign::{self, Span};
 use outlast_os::schedule;
 use outlast_os::trace::{self, Event, Registers};
+
+pub(crate) use copies::{Copies, reap_in};
 
 use crate::error::{CheckpointError, Doing};
 use crate::proc::{Area, Proc, Stat, Status};
@@ -108,12 +112,18 @@ pub(crate) struct Frozen {
     pub(crate) processes: Vec<StoppedProcess>,
     /// When the first thread was asked to stop.
     pub(crate) since: Instant,
-    rescue: Rescue,
+    rescue: Arc<Rescue>,
     slots: usize,
+    patience: Duration,
     own_affinity: Option<Vec<u64>>,
 }
 
 impl Frozen {
+    fn nothing(rescue: Arc<Rescue>, slots: usize, patience: Duration) -> Self {
+        let processes = Vec::new();
+        Self { processes, since: Instant::now(), rescue, slots, patience, own_affinity: None }
+    }
+
     /// The tracer may use all its processors again: for the copying.
     pub(crate) fn spread(&mut self) {
         if let Some(own) = self.own_affinity.take() {
@@ -131,7 +141,9 @@ impl Frozen {
     ///
     /// Answers when that was: the first of them may run before this comes back.
     pub(crate) fn thaw(mut self) -> Result<Instant, CheckpointError> {
-        self.let_go()
+        let until = self.let_go();
+        self.spread();
+        until
     }
 
     fn let_go(&mut self) -> Result<Instant, CheckpointError> {

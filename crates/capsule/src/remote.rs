@@ -224,7 +224,7 @@ pub(crate) fn wait_soon(tid: i32) -> io::Result<Event> {
 
 /// The same for a thread that somebody may kill: with other threads that we trace, its end isn't told before theirs were
 /// heard of, and a wait that blocks would last for ever.
-fn wait_for_mortal(tid: i32) -> io::Result<Event> {
+pub(crate) fn wait_for_mortal(tid: i32) -> io::Result<Event> {
     let mut turn = Turn::default();
     loop {
         if let Some(event) = trace::wait(tid, false)? {

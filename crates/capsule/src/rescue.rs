@@ -22,6 +22,12 @@
 //!   48  48 39 eb         cmp  rbx, rbp
 //!   51  75 db            jne  16
 //!   53  eb cb            jmp  2
+//!   56  0f 05            syscall                 for `clone`: who made it sleeps, what was made ends,
+//!   58  85 c0            test eax, eax           unless it is stopped before it gets there
+//!   60  75 c4            jnz  2
+//!   62  b8 e7 00 00 00   mov  eax, 231 (exit_group)
+//!   67  31 ff            xor  edi, edi
+//!   69  0f 05            syscall
 //! ```
 //!
 //! All threads get registers that sleep there before anything else is done to them: one whose tracer dies sleeps there, all
@@ -53,8 +59,11 @@ const TERMINAL: usize = (1 + MAX_THREADS) * SLOT;
 /// A slot of a thread that was only moved to another processor; 1 is one that is held, 0 an empty one.
 const PINNED: u64 = 2;
 
+/// A slot of a copy of a process: the process is to reap it.
+const COPY: u64 = 3;
+
 /// The loop, as the words that are poked.
-pub(crate) const PARK: [u64; 7] = [
+pub(crate) const PARK: [u64; 9] = [
     u64::from_le_bytes([0x0f, 0x05, 0xb8, 0x22, 0, 0, 0, 0x0f]),
     u64::from_le_bytes([0x05, 0xeb, 0xf7, 0x90, 0x90, 0x90, 0x90, 0x90]),
     u64::from_le_bytes([0x48, 0x8b, 0x03, 0x48, 0x8b, 0x7b, 0x08, 0x48]),
@@ -62,10 +71,15 @@ pub(crate) const PARK: [u64; 7] = [
     u64::from_le_bytes([0x8b, 0x53, 0x20, 0x4c, 0x8b, 0x43, 0x28, 0x0f]),
     u64::from_le_bytes([0x05, 0x48, 0x89, 0x03, 0x48, 0x83, 0xc3, 0x30]),
     u64::from_le_bytes([0x48, 0x39, 0xeb, 0x75, 0xdb, 0xeb, 0xcb, 0x90]),
+    u64::from_le_bytes([0x0f, 0x05, 0x85, 0xc0, 0x75, 0xc4, 0xb8, 0xe7]),
+    u64::from_le_bytes([0, 0, 0, 0x31, 0xff, 0x0f, 0x05, 0x90]),
 ];
 
 /// Where in it calls from a table are made.
 pub(crate) const ROUNDS: u64 = 16;
+
+/// Where in it processes are made.
+pub(crate) const FORK: u64 = 56;
 
 /// A thread as it was when it was stopped, and what has been done to its process since.
 #[derive(Clone, Copy, Debug)]
@@ -229,6 +243,17 @@ impl Rescue {
         self.used(nth);
     }
 
+    /// Writes down that a process is to reap a copy of it: 0, if that is only about to be made, not before `since`
+    /// (hundredths of a second since the machine began).
+    pub(crate) fn copied(&self, nth: usize, of: i32, copy: i32, since: u64) {
+        let slot = self.slot(nth);
+        slot[1].store(u64::from(copy.cast_unsigned()), Ordering::Relaxed);
+        slot[2].store(since, Ordering::Relaxed);
+        slot[51].store(u64::from(of.cast_unsigned()), Ordering::Relaxed);
+        slot[0].store(COPY, Ordering::Release);
+        self.used(nth);
+    }
+
     /// The `nth` thread has everything back, or is gone.
     pub(crate) fn forget(&self, nth: usize) {
         self.slot(nth)[0].store(0, Ordering::Release);
@@ -261,10 +286,10 @@ fn rescue(words: &SharedWords) {
     // Before anybody who would read it can run.
     terminal::mend(terminal::Note::at(words, TERMINAL));
     let (all, slots) = words.words().split_at(SLOT);
-    let used = usize::try_from(all[1].load(Ordering::Acquire)).unwrap_or(0);
-    let used = slots.chunks(SLOT).take(used);
+    let used = usize::try_from(all[1].load(Ordering::Acquire)).unwrap_or(0).min(slots.len() / SLOT);
+    let slots = &slots[..used * SLOT];
     let mut processes: Vec<Vec<Held>> = Vec::new();
-    for slot in used {
+    for slot in slots.chunks(SLOT) {
         if slot[0].load(Ordering::Acquire) == PINNED {
             let word = |at: usize| slot[at].load(Ordering::Relaxed);
             let count = usize::try_from(word(3)).unwrap_or(0).min(AFFINITY_WORDS);
@@ -305,6 +330,12 @@ fn rescue(words: &SharedWords) {
     for held in processes.iter().flatten() {
         let _ = trace::detach(held.tid, 0);
     }
+    for slot in slots.chunks(SLOT) {
+        if slot[0].load(Ordering::Acquire) == COPY {
+            let id = |at: usize| i32::try_from(slot[at].load(Ordering::Relaxed)).unwrap_or(0);
+            let _ = crate::freeze::reap_in(id(51), id(1), slot[2].load(Ordering::Relaxed));
+        }
+    }
 }
 
 fn end(pid: i32) {
@@ -316,7 +347,7 @@ fn end(pid: i32) {
 
 /// Stops a thread. A dying tracer closes its files, which is how its death is heard of, before it lets its tracees
 /// go: so they may still be somebody's for a moment.
-fn take(tid: i32) -> io::Result<()> {
+pub(crate) fn take(tid: i32) -> io::Result<()> {
     const MOMENT: Duration = Duration::from_secs(10);
     let deadline = Instant::now() + MOMENT;
     while let Err(error) = trace::seize(tid, Seize::default()) {

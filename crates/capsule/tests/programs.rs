@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use outlast_capsule::{
@@ -24,11 +25,10 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// A checkpoint, again for a while as long as a program is in the middle of starting another: on a busy machine that may
 /// take longer than the engine waits.
-fn taken(run: &Run, image: &Path, after: After) -> Result<(), String> {
-    let options = CheckpointOptions { after, ..CheckpointOptions::default() };
+fn taken(run: &Run, image: &Path, options: &CheckpointOptions) -> Result<(), String> {
     let start = Instant::now();
     loop {
-        match checkpoint(run.pid(), image, &options, &|_, _| {}) {
+        match checkpoint(run.pid(), image, options, &|_, _| {}) {
             Ok(_) => return Ok(()),
             Err(CheckpointError::Stuck { .. }) if start.elapsed() < SOON => {}
             Err(error) => return Err(format!("checkpoint: {error}")),
@@ -38,7 +38,12 @@ fn taken(run: &Run, image: &Path, after: After) -> Result<(), String> {
 
 /// One cycle: `Err` says what went wrong.
 fn cycle(program: &Program, run: &mut Run, image: &Path, pids: Pids) -> Result<(), String> {
-    taken(run, image, After::Kill)?;
+    taken(run, image, &CheckpointOptions::default())?;
+    restored(program, run, image, pids)
+}
+
+/// Restores what was killed.
+fn restored(program: &Program, run: &mut Run, image: &Path, pids: Pids) -> Result<(), String> {
     let killed = run.pid();
     run.replaced_by(killed);
     // After a restore it is a child of ours; the first one is reaped by the harness.
@@ -73,7 +78,27 @@ fn left_running(program: &Program) -> Verdict {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let image = folder.path().join("image");
     batch::run(program, |run| {
-        (0..cycles(3)).try_for_each(|_| taken(run, &image, After::LeaveRunning))
+        (0..cycles(3)).try_for_each(|nth| taken(run, &image, &running_on(nth % 3 == 1)))
+    })
+}
+
+/// The program runs on; its memory is read from it, or from a fork.
+fn running_on(forked: bool) -> CheckpointOptions {
+    let fork_from = if forked { 1 } else { u64::MAX };
+    CheckpointOptions { after: After::LeaveRunning, fork_from, ..CheckpointOptions::default() }
+}
+
+/// Its memory comes from a fork, and it is killed at once.
+fn forked(program: &Program) -> Verdict {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let image = folder.path().join("image");
+    batch::run(program, |run| {
+        taken(run, &image, &running_on(true))?;
+        let pids = run.processes();
+        for pid in &pids {
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        restored(program, run, &image, Pids::New)
     })
 }
 
@@ -136,6 +161,12 @@ fn every_program_is_restored_with_the_same_ids() {
 #[test]
 fn a_program_that_is_left_running_notices_nothing() {
     carried(left_running);
+}
+
+#[test]
+fn memory_that_a_fork_kept_is_restored() {
+    let programs = chosen(|one| one.refused().is_none() && one.category() == "memory");
+    batch::all_pass(&programs, AT_ONCE, forked);
 }
 
 #[test]

@@ -186,6 +186,14 @@ fn options(how: Seize) -> usize {
     usize::try_from(options).expect("options are bits")
 }
 
+/// Changes what was given to [`seize`]; the thread has to be stopped.
+///
+/// # Errors
+/// `ESRCH`: it isn't.
+pub fn set_options(tid: i32, how: Seize) -> io::Result<()> {
+    request(libc::PTRACE_SETOPTIONS, tid, 0, options(how)).map(drop)
+}
+
 /// Asks a tracee to stop; [`wait`] tells when it did.
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use outlast_image::{Backing, Bounds, Mapping, MappingFlags};
 use outlast_os::foreign::{self, Span};
 
 use crate::error::{CheckpointError, Doing};
-use crate::freeze::StoppedProcess;
-use crate::proc::{Area, Stat};
+use crate::freeze::{Copies, Frozen, StoppedProcess};
+use crate::proc::{Area, Proc, Stat};
 
 use super::Collected;
 use super::files::Files;
@@ -41,13 +41,60 @@ pub(super) enum Source {
         /// Spans that can't be read in the ordinary way: no rights.
         barred: Vec<Span>,
     },
+    /// A copy of a process, which is of the same process otherwise: by its open memory. Ordinary reading of another
+    /// process's memory pins its pages, and pages that a fork shares are copied for that, each of them.
+    Copy { memory: File, over_files: Vec<Span> },
     /// An open file.
     Object(File),
 }
 
 impl CopyPlan {
     pub(super) fn bytes(&self) -> u64 {
-        self.pieces.iter().flat_map(|piece| &piece.spans).map(|span| span.len()).sum()
+        self.pieces.iter().map(Piece::bytes).sum()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Makes copies of the processes that have so many bytes to be copied. What is read from these is taken out of the
+    /// plan, and answered: it can wait until the tree runs again.
+    pub(super) fn defer(
+        &mut self,
+        from: u64,
+        frozen: &mut Frozen,
+        copies: &mut Copies,
+    ) -> CopyPlan {
+        let mut later = Self::default();
+        for piece in &mut self.pieces {
+            let Source::Process { over_files, .. } = &piece.source else { continue };
+            if piece.bytes() < from {
+                continue;
+            }
+            // Else it is read from the process itself.
+            let copied = frozen.copy(piece.index, copies);
+            let opened = copied.and_then(|pid| File::open(Proc { pid }.path("mem")));
+            let Ok(memory) = opened else { continue };
+            let areas = frozen.processes[piece.index].areas.iter();
+            let left_out = areas.filter(|area| area.has(b"dc") || area.has(b"wf"));
+            let left_out: Vec<Span> =
+                left_out.map(|area| Span { start: area.start, end: area.end }).collect();
+            // No span is of two mappings.
+            let is_left_out = |span: &Span| {
+                left_out.iter().any(|area| area.start <= span.start && span.end <= area.end)
+            };
+            let source = Source::Copy { memory, over_files: over_files.clone() };
+            let (now, copied) = piece.spans.iter().partition(|span| is_left_out(span));
+            piece.spans = now;
+            later.pieces.push(Piece { source, spans: copied, index: piece.index });
+        }
+        later
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> u64 {
+        self.spans.iter().map(|span| span.len()).sum()
     }
 }
 

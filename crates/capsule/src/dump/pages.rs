@@ -83,7 +83,7 @@ impl Job {
         for (portion, runs) in self.portions.iter().zip(runs) {
             let piece = &self.plan.pieces[portion.piece];
             let to = match &piece.source {
-                Source::Process { .. } => {
+                Source::Process { .. } | Source::Copy { .. } => {
                     let body = snapshot.processes[piece.index].body.as_mut();
                     &mut body.expect("only living processes have memory").memory.runs
                 }
@@ -91,6 +91,15 @@ impl Job {
             };
             for run in runs {
                 join(to, run);
+            }
+        }
+        // Of a process that was read in two parts, one came after the other.
+        for piece in &self.plan.pieces {
+            if let Source::Process { .. } | Source::Copy { .. } = piece.source
+                && let Some(body) = &mut snapshot.processes[piece.index].body
+                && !body.memory.runs.is_sorted_by_key(|run| run.start)
+            {
+                body.memory.runs.sort_unstable_by_key(|run| run.start);
             }
         }
         Ok(())
@@ -182,15 +191,9 @@ fn read(source: &Source, spans: &[Span], into: &mut [u8]) -> io::Result<()> {
                 return foreign::read(*pid, spans, into);
             }
             // What isn't readable for the program is for its tracer, through this file.
-            let memory = File::open(format!("/proc/{pid}/mem"))?;
-            let mut at = 0;
-            for span in spans {
-                let len = usize::try_from(span.len()).expect("a block");
-                memory.read_exact_at(&mut into[at..at + len], span.start)?;
-                at += len;
-            }
-            Ok(())
+            read_memory(&File::open(format!("/proc/{pid}/mem"))?, spans, into)
         }
+        Source::Copy { memory, .. } => read_memory(memory, spans, into),
         Source::Object(file) => {
             let mut at = 0;
             for span in spans {
@@ -212,6 +215,16 @@ fn read(source: &Source, spans: &[Span], into: &mut [u8]) -> io::Result<()> {
     }
 }
 
+fn read_memory(memory: &File, spans: &[Span], into: &mut [u8]) -> io::Result<()> {
+    let mut at = 0;
+    for span in spans {
+        let len = usize::try_from(span.len()).expect("a block");
+        memory.read_exact_at(&mut into[at..at + len], span.start)?;
+        at += len;
+    }
+    Ok(())
+}
+
 /// Where pages went, as runs. Zeros are told only where something else would be seen without them.
 fn runs(piece: &Piece, spans: &[Span], placed: &[Placed]) -> Vec<Run> {
     let mut runs = Vec::new();
@@ -220,7 +233,11 @@ fn runs(piece: &Piece, spans: &[Span], placed: &[Placed]) -> Vec<Run> {
         let first = match placed {
             Placed::At(number) => Some(*number),
             Placed::Zero => {
-                let Source::Process { over_files, .. } = &piece.source else { continue };
+                let (Source::Process { over_files, .. } | Source::Copy { over_files, .. }) =
+                    &piece.source
+                else {
+                    continue;
+                };
                 let nth = over_files.partition_point(|span| span.end <= start);
                 if over_files.get(nth).is_none_or(|span| start < span.start) {
                     continue;

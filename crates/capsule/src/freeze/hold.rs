@@ -28,16 +28,41 @@ impl Frozen {
     fn hold_process(&mut self, index: usize) -> Result<(), CheckpointError> {
         let process = &mut self.processes[index];
         let pid = process.pid;
-        let proc = process.proc();
-        let text = proc.read("smaps").doing("reading smaps", pid)?;
+        let text = process.proc().read("smaps").doing("reading smaps", pid)?;
         process.areas = parse_areas(&text).doing("reading smaps", pid)?;
-        let leader = process.threads[0].held.tid;
-        let place = call_site(leader, &process.areas).doing("reading the vdso", pid)?;
         for thread in &process.threads {
             self.rescue.hold(thread.slot, &thread.held);
         }
         let stepped = self.leave_vdso(index)?;
+        self.prepare(index)?;
+        self.map_scratch(index)?;
+        let process = &self.processes[index];
+        for nth in stepped {
+            // Ends its stepping: it would outlive us, and nobody would catch its traps.
+            let remote = process.remote_in(&process.threads[nth]);
+            remote.call(libc::SYS_getpid, &[]).doing("ending steps", pid)?;
+        }
+        Ok(())
+    }
+
+    /// Prepares a process for calls that need no memory for results.
+    pub(super) fn park(&mut self, index: usize) -> Result<(), CheckpointError> {
         let process = &mut self.processes[index];
+        let pid = process.pid;
+        let text = process.proc().read("maps").doing("reading maps", pid)?;
+        process.areas = parse_areas(&text).doing("reading maps", pid)?;
+        for thread in &process.threads {
+            self.rescue.hold(thread.slot, &thread.held);
+        }
+        self.prepare(index)
+    }
+
+    /// Puts the loop in place, threads to sleep in it, and chooses where calls are made.
+    fn prepare(&mut self, index: usize) -> Result<(), CheckpointError> {
+        let process = &mut self.processes[index];
+        let pid = process.pid;
+        let leader = process.threads[0].held.tid;
+        let place = call_site(leader, &process.areas).doing("reading the vdso", pid)?;
         let at = match place {
             CallSite::Free(at) => {
                 for thread in &mut process.threads {
@@ -71,17 +96,26 @@ impl Frozen {
             0 => 0,
             parked => parked + ROUNDS,
         };
-        let remote = Remote { tid: leader, base, at, rounds, careful: true };
+        process.threads[0].held.at = at;
+        process.remote = Some(Remote { tid: leader, base, at, rounds, careful: true });
+        self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
+        Ok(())
+    }
+
+    /// Maps memory for results.
+    fn map_scratch(&mut self, index: usize) -> Result<(), CheckpointError> {
+        let process = &mut self.processes[index];
+        let pid = process.pid;
         // At a place of our choice, written down before: it is found whenever we end.
         const MAP_FIXED_NOREPLACE: i32 = 0x10_0000;
         let (scratch, fixed) = match gap(&process.areas) {
             Some(place) => (place, MAP_FIXED_NOREPLACE),
             None => (0, 0),
         };
-        process.threads[0].held.at = at;
         process.threads[0].held.scratch = (scratch, SCRATCH);
         self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
-        let scratch = remote
+        let scratch = process
+            .remote()
             .call(
                 libc::SYS_mmap,
                 &[
@@ -96,12 +130,6 @@ impl Frozen {
             .doing("mapping memory for results", pid)?;
         process.threads[0].held.scratch = (scratch, SCRATCH);
         self.rescue.hold(process.threads[0].slot, &process.threads[0].held);
-        process.remote = Some(remote);
-        for nth in stepped {
-            // Ends its stepping: it would outlive us, and nobody would catch its traps.
-            let remote = process.remote_in(&process.threads[nth]);
-            remote.call(libc::SYS_getpid, &[]).doing("ending steps", pid)?;
-        }
         Ok(())
     }
 

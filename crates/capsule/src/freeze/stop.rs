@@ -6,6 +6,7 @@
 //! Threads are brought to the tracer's processor, as a call that is made in them costs a tenth there.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use outlast_os::schedule;
@@ -26,6 +27,13 @@ struct Pinned {
 /// Of a process with more threads only so many are brought to the tracer's processor: they make few calls each.
 const WORTH_PINNING: usize = 64;
 
+/// Which threads of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    All,
+    Leader,
+}
+
 /// How often the list of processes is read again before a tree counts as one that grows without end.
 const MAX_ROUNDS: usize = 64;
 
@@ -36,22 +44,16 @@ impl Frozen {
         rescue: Rescue,
         patience: Duration,
     ) -> Result<Self, CheckpointError> {
-        let mut frozen = Self {
-            processes: Vec::new(),
-            since: Instant::now(),
-            rescue,
-            slots: 0,
-            own_affinity: None,
-        };
+        let mut frozen = Self::nothing(Arc::new(rescue), 0, patience);
         frozen.share_a_processor();
-        frozen.stop_process(root, None, 0, patience)?;
+        frozen.stop_process(root, None, 0, Whose::All)?;
         for _ in 0..MAX_ROUNDS {
             let before = frozen.processes.len();
             let mut at = 0;
             while at < frozen.processes.len() {
                 for (child, thread) in frozen.children(at)? {
                     if frozen.processes.iter().all(|process| process.pid != child) {
-                        match frozen.stop_process(child, Some(at), thread, patience) {
+                        match frozen.stop_process(child, Some(at), thread, Whose::All) {
                             // It ended and was waited for by a parent that wasn't stopped yet.
                             Err(
                                 CheckpointError::Ended(gone) | CheckpointError::NoProcess(gone),
@@ -85,17 +87,23 @@ impl Frozen {
         Ok(children)
     }
 
+    /// Stops the first thread of a process.
+    pub(super) fn stop_leader(&mut self, pid: i32) -> Result<(), CheckpointError> {
+        self.share_a_processor();
+        self.stop_process(pid, None, 0, Whose::Leader)
+    }
+
     fn stop_process(
         &mut self,
         pid: i32,
         parent: Option<usize>,
         parent_thread: usize,
-        patience: Duration,
+        whose: Whose,
     ) -> Result<(), CheckpointError> {
         let proc = Proc { pid };
         let mut seized: Vec<i32> = Vec::new();
         let mut pinned = Vec::new();
-        let stopped = self.seize_all(proc, &mut seized, &mut pinned, patience);
+        let stopped = self.seize_all(proc, &mut seized, &mut pinned, whose);
         // Registered whatever came of it, so that whatever is ours is let go.
         let (status, stat) = match (proc.read("status"), proc.read("stat")) {
             (Ok(status), Ok(stat)) => (
@@ -194,11 +202,13 @@ impl Frozen {
         proc: Proc,
         seized: &mut Vec<i32>,
         pinned: &mut Vec<Pinned>,
-        patience: Duration,
+        whose: Whose,
     ) -> Result<Option<i32>, CheckpointError> {
         let pid = proc.pid;
+        let patience = self.patience;
         loop {
             let threads = match proc.numbers("task") {
+                Ok(_) if whose == Whose::Leader => vec![pid],
                 Ok(threads) => threads,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     return Err(CheckpointError::NoProcess(pid));
@@ -214,12 +224,12 @@ impl Frozen {
                     Ok(()) => {}
                     Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
                     Err(error) => {
-                        // A zombie can't be seized.
-                        let state = state_of(pid, tid);
-                        if state == Some(b'Z') && tid == pid && seized.is_empty() {
-                            return Ok(None);
+                        // What ends, or has ended, can't be seized.
+                        match state_of(pid, tid) {
+                            Some(b'Z') if tid == pid && seized.is_empty() => return Ok(None),
+                            Some(b'Z' | b'X') | None if tid != pid => continue,
+                            _ => return Err(denied(pid, tid, error)),
                         }
-                        return Err(denied(pid, tid, error));
                     }
                 }
                 seized.push(tid);
@@ -277,7 +287,7 @@ impl Frozen {
         Some(Pinned { tid, slot, affinity })
     }
 
-    fn next_slot(&mut self) -> usize {
+    pub(super) fn next_slot(&mut self) -> usize {
         self.slots += 1;
         self.slots - 1
     }

@@ -14,6 +14,8 @@ pub(crate) struct Stat {
     pub(crate) session: i32,
     /// The device of its controlling terminal, or 0.
     pub(crate) terminal: i32,
+    /// When it began, in hundredths of a second since the machine did.
+    pub(crate) started: u64,
     pub(crate) code: (u64, u64),
     pub(crate) stack: u64,
     pub(crate) exit_signal: i32,
@@ -46,6 +48,7 @@ impl Stat {
             group: int(5)?,
             session: int(6)?,
             terminal: int(7)?,
+            started: word(22)?,
             code: (word(26)?, word(27)?),
             stack: word(28)?,
             exit_signal: int(38)?,
@@ -68,7 +71,7 @@ mod tests {
         let text = format!("12 (a) b (c) {}", tail.collect::<Vec<_>>().join(" "));
         let stat = Stat::parse(text.as_bytes()).expect("parsed");
         assert_eq!(stat.comm, b"a) b (c");
-        assert_eq!((stat.state, stat.parent, stat.exit_signal), (b'S', 4, 38));
+        assert_eq!((stat.state, stat.parent, stat.started, stat.exit_signal), (b'S', 4, 22, 38));
         assert_eq!((stat.brk_start, stat.exit_code), (47, 52));
     }
 

@@ -35,16 +35,18 @@ fn a_checkpoint_that_fails_anywhere_leaves_the_target_as_it_was() {
         let image = folder.path().join("image");
         let before = looks(&run);
         for point in FaultPoint::CHECKPOINTING {
-            for after in [After::Kill, After::LeaveRunning] {
+            let ways = [(After::Kill, u64::MAX), (After::LeaveRunning, u64::MAX)];
+            for (after, fork_from) in ways.into_iter().chain([(After::LeaveRunning, 1)]) {
                 // Each of them is on the way of one kind alone.
                 if point == FaultPoint::Thawed && after == After::Kill
                     || point == FaultPoint::Written && after == After::LeaveRunning
                 {
                     continue;
                 }
-                let when = format!("{name}, after {point:?}, to {after:?}");
+                let when = format!("{name}, after {point:?}, to {after:?}, forks from {fork_from}");
                 let fail_after = Some(point);
-                let options = CheckpointOptions { after, fail_after, ..Default::default() };
+                let options =
+                    CheckpointOptions { after, fork_from, fail_after, ..Default::default() };
                 let error = checkpoint(run.pid(), &image, &options, &|_, _| {})
                     .expect_err("it fails on purpose");
                 assert!(

@@ -73,9 +73,11 @@ fn a_damaged_image_is_not_restored() {
                     | ImageError::Version { .. },
                 )) => {}
                 Err(error) => panic!("{what}: {error}"),
-                // Between sections a byte means nothing.
+                // Between sections a byte means nothing, nor do some bits of what is packed.
                 Ok(tree) => {
-                    assert!(nth % 4 == 3, "{what}: it was restored");
+                    let pages = Reader::open(&odd).and_then(|reader| reader.verify());
+                    let same = compression != Compression::None && pages.is_ok();
+                    assert!(nth % 4 == 3 || same, "{what}: it was restored");
                     end(&tree);
                     assert!(eventually(|| run.processes().is_empty()), "{what}");
                 }

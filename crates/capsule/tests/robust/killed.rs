@@ -27,16 +27,20 @@ const PROGRAMS: [&str; 6] = [
     "signals/masks",
 ];
 
-fn options(after: &str) -> CheckpointOptions {
-    let after = if after == "kill" { After::Kill } else { After::LeaveRunning };
-    CheckpointOptions { after, ..Default::default() }
+fn options(after_word: &str) -> CheckpointOptions {
+    let after = if after_word == "kill" { After::Kill } else { After::LeaveRunning };
+    let fork_from = if after_word == "fork" { 1 } else { u64::MAX };
+    CheckpointOptions { after, fork_from, ..Default::default() }
 }
 
 /// In a helper: a checkpoint.
 fn take(words: &[String]) {
     let pid = words[0].parse().expect("a number");
     begin();
-    checkpoint(pid, Path::new(&words[1]), &options(&words[2]), &|_, _| {}).expect("it works");
+    let options = options(&words[2]);
+    let report = checkpoint(pid, Path::new(&words[1]), &options, &|_, _| {}).expect("it works");
+    let forked = report.phases.iter().any(|(name, _)| *name == "reap");
+    assert_eq!(forked, options.fork_from == 1, "{:?}", report.phases);
 }
 
 /// Waits without sleeping: it is about microseconds.
@@ -61,19 +65,19 @@ fn a_target_whose_tracer_was_killed_runs_on_as_if_nothing_had_happened() {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let image = folder.path().join("image");
         let pid = run.pid().to_string();
-        let words = [pid.as_str(), image.to_str().expect("a usual name"), "leave"];
         let before = looks(&run);
-        let start = |words: &[&str]| {
-            let mut helper = Helper::start(SELF, words, folder.path());
+        let start = |how: &str| {
+            let words = [pid.as_str(), image.to_str().expect("a usual name"), how];
+            let mut helper = Helper::start(SELF, &words, folder.path());
             helper.begun();
             (helper, Instant::now())
         };
-        let (mut whole, begun) = start(&words);
+        let (mut whole, begun) = start("fork");
         let (worked, said) = whole.ended();
         assert!(worked, "{name}: {said}");
         let whole_us = u64::try_from(begun.elapsed().as_micros()).expect("short");
         for nth in 0..kills.div_ceil(PROGRAMS.len() as u64) {
-            let (mut helper, begun) = start(&words);
+            let (mut helper, begun) = start(if nth % 2 == 0 { "leave" } else { "fork" });
             let after = Duration::from_micros(dice.below(whole_us));
             pass_time(begun, after);
             helper.kill();

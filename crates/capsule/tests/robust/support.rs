@@ -128,7 +128,7 @@ pub(crate) fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bo
 }
 
 /// What must not change in a process that was looked at: its mappings, the end of its vdso, and of each thread its masks,
-/// processors and state of being traced.
+/// processors, children and state of being traced.
 pub(crate) type Looks = BTreeMap<i32, (String, Vec<u8>, Vec<String>)>;
 
 pub(crate) fn looks(run: &Run) -> Looks {
@@ -149,6 +149,9 @@ pub(crate) fn looks(run: &Run) -> Looks {
             let state = status.lines().find(|line| line.starts_with("State:")).unwrap_or_default();
             let stopped = state.contains("(stopped)") || state.contains("(tracing stop)");
             threads.push(format!("stopped: {stopped}"));
+            // Whoever ended and wasn't asked for is among them.
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            threads.push(format!("children: {children}"));
         }
         Some((pid, (maps, tail, threads)))
     };
@@ -161,8 +164,9 @@ fn vdso_tail(pid: i32, maps: &str) -> Option<Vec<u8>> {
     let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
     let end = line.split(['-', ' ']).nth(1)?;
     let end = u64::from_str_radix(end, 16).ok()?;
-    let mut tail = vec![0; 16];
-    fs::File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut tail, end - 16).ok()?;
+    const TAIL: u64 = 128;
+    let mut tail = vec![0; TAIL as usize];
+    fs::File::open(format!("/proc/{pid}/mem")).ok()?.read_exact_at(&mut tail, end - TAIL).ok()?;
     Some(tail)
 }
 

@@ -32,7 +32,7 @@ pub(super) fn checkpoint(ui: &mut Ui, args: &CheckpointArgs) -> Result<Exit, Fai
         compression: args.compress.unwrap_or(Compression::None),
         patience: args.timeout,
         copiers: args.threads.unwrap_or_default(),
-        fail_after: None,
+        ..CheckpointOptions::default()
     };
     let bar = Bar { shown: ui.bars, start: Instant::now(), bar: OnceLock::new() };
     let taken = take(args.pid, image, &options, &|done, total| bar.show(done, total));
