@@ -307,6 +307,27 @@ fn given(nth: usize, snapshot: &Snapshot, options: &RestoreOptions) -> Option<i3
     lowest.filter(|lowest| (0..3).contains(lowest))
 }
 
+/// Opens a file, if it is of that kind: nobody is waited for at the other end of a FIFO that took its place.
+fn open_as(path: &Path, flags: OFlag, kind: u32) -> io::Result<OwnedFd> {
+    let fd = match open(path, flags | OFlag::O_NONBLOCK, Mode::empty()) {
+        Err(nix::errno::Errno::ENXIO) if kind == libc::S_IFREG => {
+            return Err(io::Error::other("it is of another kind: a FIFO, socket or device"));
+        }
+        other => other?,
+    };
+    let found = nix::sys::stat::fstat(&fd)?.st_mode & libc::S_IFMT;
+    if found != kind {
+        return Err(io::Error::other(format!(
+            "it is of another kind: expected {kind:o}, found {found:o}"
+        )));
+    }
+    if !flags.intersects(OFlag::O_NONBLOCK | OFlag::O_PATH) {
+        let now = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+        fcntl(&fd, FcntlArg::F_SETFL(now.difference(OFlag::O_NONBLOCK)))?;
+    }
+    Ok(fd)
+}
+
 fn open_one(
     description: &Description,
     snapshot: &Snapshot,
@@ -321,10 +342,9 @@ fn open_one(
         Open::File(file) => {
             let path = Path::new(OsStr::from_bytes(&file.path));
             let flags = OFlag::from_bits_retain(flags & !ONCE) | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-            let opened = open(path, flags, Mode::empty());
-            let fd = match opened {
+            let fd = match open_as(path, flags, file.mode & libc::S_IFMT) {
                 // Gone, and that was accepted: an empty file without a name takes its place.
-                Err(nix::errno::Errno::ENOENT) if options.accept_changed => {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && options.accept_changed => {
                     memfd_create(c"gone", MFdFlags::MFD_CLOEXEC)?
                 }
                 other => other?,

@@ -1,14 +1,17 @@
 //! Images that aren't what was written: refused, or restored to something that can be ended; never half a tree.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, mkfifo};
 use outlast_capsule::{CheckpointOptions, Compression, RestoreError, RestoreOptions, restore};
-use outlast_image::{BLOCK_PAGES, ImageError, PAGE, Reader, Snapshot, Writer};
+use outlast_image::{BLOCK_PAGES, ImageError, Open, PAGE, Reader, Snapshot, Writer};
 use outlast_programs::Run;
 
 use crate::support::{
@@ -180,4 +183,28 @@ fn an_image_that_lies_ends_in_an_error_or_in_a_tree_that_can_be_ended() {
         drop(run);
     }
     eprintln!("{refused} were refused, {built} restored");
+}
+
+#[test]
+fn a_fifo_in_a_files_place_is_not_waited_for() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let image = folder.path().join("image");
+    let run = killed("files/offset", &image, Compression::None);
+    let reader = Reader::open(&image).expect("it is whole");
+    let mut replaced = 0;
+    for description in &reader.snapshot().descriptions {
+        let Open::File(file) = &description.what else { continue };
+        let path = Path::new(OsStr::from_bytes(&file.path));
+        if path.starts_with(run.folder()) && path.is_file() {
+            fs::remove_file(path).expect("it is the program's");
+            mkfifo(path, Mode::S_IRWXU).expect("nothing is there any more");
+            replaced += 1;
+        }
+    }
+    assert!(replaced > 0, "the program has a file open");
+    let options = RestoreOptions { accept_changed: true, ..RestoreOptions::default() };
+    let error = restore(&image, &options).expect_err("a fifo is no file");
+    assert!(error.to_string().contains("another kind"), "{error}");
+    no_helper_is_left("after a fifo");
 }
