@@ -18,6 +18,10 @@ const MAX_PATH: usize = 4096;
 /// Descendants in a row. Each is made by its parent, so the engine's stack grows with them.
 const MAX_DEPTH: u32 = 1000;
 
+/// The highest number of an inotify watch: they are made and taken away one after the other until that number's turn comes,
+/// some two microseconds each.
+pub const MAX_WATCH: i32 = 1_000_000;
+
 /// The kernel's times are nanoseconds of 63 bits; two of them can be added.
 const MAX_NANOS: u64 = i64::MAX.cast_unsigned();
 
@@ -323,12 +327,12 @@ impl Snapshot {
                 };
             }
             Open::Inotify(watches) => {
-                let ok = watches.iter().all(|watch| watch.wd > 0);
+                let ok = watches.iter().all(|watch| (1..=MAX_WATCH).contains(&watch.wd));
                 watches.iter().try_for_each(|watch| path(place, &watch.path))?;
                 return if ok {
                     Ok(())
                 } else {
-                    wrong(place, "a watch that isn't a number above 0")
+                    wrong(place, "the number of a watch isn't from 1 to a million")
                 };
             }
             Open::Timer { left, interval, .. } => return times(place, [*left, *interval]),

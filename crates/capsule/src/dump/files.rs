@@ -15,8 +15,8 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use outlast_image::{
-    Backing, Description, Descriptor, FileId, InotifyWatch, LockKind, Object, ObjectKind, Open,
-    Owner, Pipe, RecordLock, Watch,
+    Backing, Description, Descriptor, FileId, InotifyWatch, LockKind, MAX_WATCH, Object,
+    ObjectKind, Open, Owner, Pipe, RecordLock, Watch,
 };
 use outlast_os::foreign::{self, Kind, Span};
 
@@ -271,6 +271,14 @@ impl Files {
                 let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
                 if pipes::ready(&end)? {
                     let why = "inotify events wait in it; try again when the program has read them";
+                    collected.refuse(proc.pid, comm, place(), why);
+                    return Ok(None);
+                }
+                if let Some(high) = info.inotify.iter().find(|watch| watch.wd > MAX_WATCH) {
+                    let why = format!(
+                        "inotify has given so many watches that the number of one, {}, can't be had again; at most {MAX_WATCH}",
+                        high.wd
+                    );
                     collected.refuse(proc.pid, comm, place(), why);
                     return Ok(None);
                 }
