@@ -10,6 +10,9 @@
 //! neither SIGCHLD nor a usual `wait` tells the process of it. Should the tracer die, it dies with it, and the watchdog
 //! has it reaped. What a copy hasn't: memory that is shared, and what the program said isn't to be in a fork
 //! (`MADV_DONTFORK`, `MADV_WIPEONFORK`).
+//!
+//! While it is there, a process that ends, or executes another program, leaves its descriptors open in the copy, at most
+//! until the image is written.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -23,7 +26,7 @@ use super::{Frozen, bits};
 use crate::error::CheckpointError;
 use crate::proc::{Proc, Stat, Status, parse_areas};
 use crate::remote::{Remote, find_syscall, wait_for_mortal};
-use crate::rescue::{self, FORK, Rescue};
+use crate::rescue::{self, FORK, MAX_THREADS, Rescue};
 
 /// Copies of processes of a tree. Dropped, they end.
 #[derive(Debug, Default)]
@@ -52,7 +55,9 @@ impl Frozen {
     pub(crate) fn copy(&mut self, index: usize, copies: &mut Copies) -> io::Result<i32> {
         let process = &self.processes[index];
         let leader = &process.threads[0].held;
-        if leader.parked == 0 {
+        // Places for it, and for its process when that is stopped again.
+        const PLACES: usize = 4;
+        if leader.parked == 0 || self.slots + PLACES > MAX_THREADS {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let tid = leader.tid;
