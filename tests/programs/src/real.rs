@@ -150,7 +150,7 @@ pub const ALL: &[Real] = &[
         name: "openssl",
         about: "openssl speed: processes with alarms and pipes",
         words: &[
-            "openssl", "speed", "-multi", "2", "-seconds", "2", "-bytes", "16384", "sha256",
+            "openssl", "speed", "-multi", "2", "-seconds", "4", "-bytes", "16384", "sha256",
             "sha512",
         ],
         prepare: |_, _| {},

@@ -46,7 +46,7 @@ impl Frozen {
     ) -> Result<Self, CheckpointError> {
         let mut frozen = Self::nothing(Arc::new(rescue), 0, patience);
         frozen.share_a_processor();
-        frozen.stop_process(root, None, 0, Whose::All)?;
+        frozen.stop_first(root, Whose::All)?;
         for _ in 0..MAX_ROUNDS {
             let before = frozen.processes.len();
             let mut at = 0;
@@ -90,7 +90,16 @@ impl Frozen {
     /// Stops the first thread of a process.
     pub(super) fn stop_leader(&mut self, pid: i32) -> Result<(), CheckpointError> {
         self.share_a_processor();
-        self.stop_process(pid, None, 0, Whose::Leader)
+        self.stop_first(pid, Whose::Leader)
+    }
+
+    /// Stops a process that has to be alive.
+    fn stop_first(&mut self, pid: i32, whose: Whose) -> Result<(), CheckpointError> {
+        self.stop_process(pid, None, 0, whose)?;
+        if self.processes[0].is_zombie() {
+            return Err(CheckpointError::Ended(pid));
+        }
+        Ok(())
     }
 
     fn stop_process(

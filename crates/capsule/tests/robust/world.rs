@@ -229,3 +229,19 @@ fn without_privileges_what_is_missing_is_said() {
     looks_as(&run, &before, "after somebody else tried");
     passes(run, "after somebody else tried");
 }
+
+#[test]
+fn a_target_that_has_ended_is_no_image() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut ended = std::process::Command::new("true").spawn().expect("there is such a program");
+    let pid = ended.id().cast_signed();
+    // A zombie, until it is waited for.
+    let stat = format!("/proc/{pid}/stat");
+    let is_zombie = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") Z "));
+    assert!(eventually(is_zombie), "it ends at once");
+    let error = checkpoint(pid, &folder.path().join("image"), &leave(), &|_, _| {});
+    assert!(matches!(error, Err(CheckpointError::Ended(found)) if found == pid), "{error:?}");
+    holds_only(folder.path(), &[], "after somebody who had ended");
+    ended.wait().expect("it is our child");
+}
