@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use outlast_capsule::{After, CheckpointOptions, Pids, RestoreOptions, checkpoint, restore};
 use outlast_programs::named;
@@ -248,6 +249,9 @@ fn a_restore_that_was_killed_leaves_nothing() {
             let tree = restored(&image, &options).unwrap_or_else(|error| panic!("{name}: {error}"));
             run.replaced_by(tree.pid);
             passes(run, name);
+            if let Some(init) = tree.init {
+                let _ = waitpid(Pid::from_raw(init), None);
+            }
         }
     }
 }
