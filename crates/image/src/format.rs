@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 /// The version that this crate writes, and the only one that it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Line ends and a zero show a transfer as text.
 const MAGIC: [u8; 16] = *b"OUTLAST IMAGE\r\n\0";

@@ -31,6 +31,7 @@ mod model;
 mod pages;
 mod reader;
 mod terminal;
+mod unix;
 mod validate;
 mod writer;
 
@@ -40,6 +41,7 @@ pub use model::*;
 pub use pages::{BLOCK_PAGES, Block, PageWriter, Placed};
 pub use reader::Reader;
 pub use terminal::{Terminal, TerminalSettings};
+pub use unix::*;
 pub use validate::{Fault, MAX_WATCH};
 pub use writer::{Compression, Finished, Writer};
 

@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub pipes: Vec<Pipe>,
     /// Pseudo-terminals.
     pub terminals: Vec<Terminal>,
+    /// Unix sockets, and what is in them.
+    pub unix: Vec<crate::UnixSocket>,
     /// Files that are mapped or executed, which have to be there again.
     pub files: Vec<FileId>,
 }
@@ -537,6 +539,8 @@ pub enum Open {
     Slave(u32),
     /// The slave end of a pseudo-terminal whose master was closed.
     HungUp,
+    /// A unix socket: an index of [`Snapshot::unix`].
+    Unix(u32),
     /// A standard stream that comes from outside the tree: a terminal, a pipe to another program.
     Stream {
         /// 0, 1 or 2: which of the restorer's takes its place.

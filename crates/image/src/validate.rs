@@ -50,9 +50,9 @@ pub struct Fault {
     pub what: String,
 }
 
-type Judged = Result<(), Fault>;
+pub(crate) type Judged = Result<(), Fault>;
 
-fn wrong(place: &str, what: impl Into<String>) -> Judged {
+pub(crate) fn wrong(place: &str, what: impl Into<String>) -> Judged {
     Err(Fault { place: place.to_owned(), what: what.into() })
 }
 
@@ -123,6 +123,7 @@ impl Snapshot {
         }
         self.judge_terminals()
             .map_err(|(nth, what)| Fault { place: format!("terminal {nth}"), what })?;
+        self.judge_unix()?;
         for (nth, description) in self.descriptions.iter().enumerate() {
             self.description(&format!("open file {nth}"), nth, description)?;
         }
@@ -313,6 +314,7 @@ impl Snapshot {
             Open::Object(object) => (self.objects.len(), *object),
             Open::Pipe(pipe) => (self.pipes.len(), *pipe),
             Open::Master(terminal) | Open::Slave(terminal) => (self.terminals.len(), *terminal),
+            Open::Unix(socket) => (self.unix.len(), *socket),
             Open::Stream { which, .. } => (3, which.cast_unsigned()),
             Open::Epoll(watches) => {
                 let ok = watches.iter().all(|watch| {
@@ -395,7 +397,7 @@ fn name(place: &str, name: &[u8]) -> Judged {
     Ok(())
 }
 
-fn path(place: &str, bytes: &[u8]) -> Judged {
+pub(crate) fn path(place: &str, bytes: &[u8]) -> Judged {
     if !bytes.starts_with(b"/") {
         return wrong(place, "a path that doesn't start at the root");
     }

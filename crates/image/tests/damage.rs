@@ -159,6 +159,7 @@ fn snapshot(pages: u32, children: i32, words: &[u64]) -> Snapshot {
             ends: vec![5],
             ..Terminal::default()
         }],
+        unix: Vec::new(),
         files: vec![file()],
     }
 }

@@ -8,6 +8,7 @@
 //! - [`host`]: what this machine has: cores, memory, space, load, addresses.
 //! - [`trace`], [`foreign`]: stop another process, look into it, change it.
 //! - [`terminal`]: both ends of pseudo-terminals.
+//! - [`unix`]: unix sockets, looked into and made.
 //! - [`survey`]: what this machine allows: limits, namespaces, control groups, who has a port.
 //!
 //! Linux only. Nothing here knows of jobs or networks.
@@ -30,6 +31,7 @@ pub mod survey;
 pub mod terminal;
 pub mod trace;
 pub mod uffd;
+pub mod unix;
 
 pub use lock::{FolderLock, LockError, lock_folder};
 pub use process::{Child, Ending, Group, Spawn, SpawnError, find_program, spawn};

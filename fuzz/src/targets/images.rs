@@ -14,7 +14,7 @@ use outlast_capsule::fuzzing as engine;
 use outlast_image::fuzzing::{self, Parts};
 use outlast_image::{
     BLOCK_PAGES, Backing, Body, Machine, Memory, Object, Open, PAGE, Pipe, Place, Process, Reader,
-    Run, Snapshot, State, Table,
+    Run, Snapshot, State, Table, UnixLink, UnixSocket,
 };
 
 use crate::bytes::{Bytes, part};
@@ -178,10 +178,14 @@ fn safe(snapshot: &Snapshot, pages: usize) {
     for pipe in &snapshot.pipes {
         fits(pipe);
     }
+    for socket in &snapshot.unix {
+        connected(snapshot, socket);
+    }
     for description in &snapshot.descriptions {
         match &description.what {
             Open::Object(index) => there(&snapshot.objects, *index),
             Open::Pipe(index) => there(&snapshot.pipes, *index),
+            Open::Unix(index) => there(&snapshot.unix, *index),
             Open::Stream { which, .. } => assert!((0..3).contains(which)),
             Open::Epoll(watches) => {
                 for watch in watches {
@@ -271,6 +275,31 @@ fn memory(snapshot: &Snapshot, memory: &Memory, pages: usize) {
     let none = Memory { runs: Vec::new(), ..memory.clone() };
     let written: u64 = pages_of(engine::fills(&none, memory).iter().flat_map(|(write, _)| write));
     assert_eq!(written, pages_of(&memory.runs));
+}
+
+/// What restoring relies upon: who is connected and who waits is there, once.
+fn connected(snapshot: &Snapshot, socket: &UnixSocket) {
+    assert!(socket.name.len() <= 108 && socket.shut < 4);
+    let bytes: usize = socket.queue.iter().map(|message| message.bytes.len()).sum();
+    assert!(bytes <= 1 << 30);
+    for message in &socket.queue {
+        assert!(message.passed.len() <= 253 && message.from.len() <= 108);
+        message.passed.iter().for_each(|index| there(&snapshot.descriptions, *index));
+    }
+    match &socket.link {
+        UnixLink::None | UnixLink::Waiting => {}
+        UnixLink::Listening { backlog, waiting } => {
+            // Whoever connects beyond that would wait for ever.
+            assert!(waiting.len() as u64 <= u64::from(*backlog) + 1);
+            for (nth, index) in waiting.iter().enumerate() {
+                there(&snapshot.unix, *index);
+                assert!(snapshot.unix[*index as usize].link == UnixLink::Waiting);
+                assert!(!waiting[..nth].contains(index));
+            }
+        }
+        UnixLink::Connected(other) => there(&snapshot.unix, *other),
+        UnixLink::Gone { name, .. } => assert!(name.len() <= 108),
+    }
 }
 
 fn there<T>(list: &[T], index: u32) {

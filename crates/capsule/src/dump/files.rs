@@ -31,6 +31,7 @@ use super::memory::{CopyPlan, Piece, Source};
 mod class;
 mod pipes;
 mod terminal;
+mod unix;
 
 use class::{Class, classify};
 pub(crate) use pipes::Streams;
@@ -61,6 +62,7 @@ pub(crate) struct Files {
     locks: HashMap<i32, Vec<RecordLock>>,
     streams: Streams,
     terminals: terminal::Terminals,
+    sockets: unix::Sockets,
     tables: Vec<(i32, Vec<Descriptor>)>,
 }
 
@@ -82,6 +84,7 @@ pub(super) fn judge(
         match classify(&link, &meta, &info) {
             Class::Refused(why) => collected.refuse(pid, comm, place(), why),
             Class::Pipe | Class::Fifo => streams.saw(pid, comm, number, meta.ino(), &info),
+            Class::Socket => streams.sockets.saw(pid, comm, number, meta.ino(), collected),
             _ => {}
         }
     }
@@ -98,10 +101,11 @@ impl Files {
         let pid = process.pid;
         let proc = process.proc();
         let handle = foreign::pidfd_open(pid).doing("opening the process", pid)?;
+        let (comm, session) = (&process.stat.comm, process.stat.session);
         let mut table = Vec::new();
         for number in proc.numbers("fd").doing("listing the descriptors", pid)? {
             let descriptor = self
-                .descriptor(process, &handle, number, collected)
+                .descriptor(proc, (comm, session), &handle, number, collected)
                 .doing("reading a descriptor", pid)?;
             table.extend(descriptor);
         }
@@ -111,13 +115,13 @@ impl Files {
 
     fn descriptor(
         &mut self,
-        process: &StoppedProcess,
+        proc: Proc,
+        (comm, session): (&[u8], i32),
         handle: &OwnedFd,
         number: i32,
         collected: &mut Collected,
     ) -> io::Result<Option<Descriptor>> {
-        let proc = process.proc();
-        let pid = process.pid;
+        let pid = proc.pid;
         let path = proc.path(&format!("fd/{number}"));
         let link = proc.link(&format!("fd/{number}"))?;
         let mut meta = std::fs::metadata(&path);
@@ -149,10 +153,8 @@ impl Files {
             None => {
                 let new = u32::try_from(collected.snapshot.descriptions.len()).expect("bounded");
                 let seen = Seen { description: new, pid, number };
-                let comm = &process.stat.comm;
                 let what = if classify(&link, &meta, &info) == Class::Terminal {
                     let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
-                    let session = process.stat.session;
                     let own = self.terminals.other(seen, session, &meta, end)?;
                     own.or_else(|| Some(self.stream(seen, &link)))
                 } else {
@@ -241,6 +243,13 @@ impl Files {
             Class::Master => {
                 let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
                 self.terminals.master(seen, comm, end)?
+            }
+            Class::Socket => {
+                let end = foreign::pidfd_getfd(handle.as_fd(), number)?;
+                match self.sockets.add(seen, comm, meta.ino(), end, collected)? {
+                    Some(socket) => Open::Unix(socket),
+                    None => return Ok(None),
+                }
             }
             Class::Terminal => self.stream(seen, link),
             Class::Event(count, semaphore) => Open::Event { count, semaphore },
@@ -474,6 +483,8 @@ impl Files {
         plan: &mut CopyPlan,
     ) -> Result<(), CheckpointError> {
         let root = frozen.processes[0].pid;
+        // First: what waits in them may be of any kind.
+        self.finish_sockets(frozen, collected).doing("looking at sockets", root)?;
         let terminals = std::mem::take(&mut self.terminals);
         terminals.finish(frozen, collected).doing("looking at terminals", root)?;
         std::mem::take(&mut self.streams).finish(collected).doing("looking at pipes", root)?;

@@ -22,7 +22,7 @@ use crate::machine::OwnVdso;
 use crate::remote::{Remote, find_syscall, wait_soon};
 
 use super::fill::Crew;
-use super::open::Parked;
+use super::open::{Names, Parked};
 use super::spaces::Spaces;
 use super::vdso::KernelArea;
 use super::{Progress, RestoreError, SOON, Trying};
@@ -94,6 +94,7 @@ pub(super) struct Builder<'a> {
     pub(super) made: Vec<Option<Made>>,
     pub(super) notes: Vec<String>,
     pub(super) filled_bytes: u64,
+    names: Names,
     kept: bool,
 }
 
@@ -118,6 +119,7 @@ impl<'a> Builder<'a> {
             made: snapshot.processes.iter().map(|_| None).collect(),
             notes: Vec::new(),
             filled_bytes: 0,
+            names: Names::default(),
             kept: false,
         }
     }
@@ -155,6 +157,14 @@ impl<'a> Builder<'a> {
             }
         }
         self.set_foregrounds()?;
+        // Senders are told by their ids.
+        let mut parked = self.parked.take().expect("until every process has its own");
+        let pid = |id: i32| {
+            let nth = self.snapshot.processes.iter().position(|process| process.pid == id)?;
+            self.made[nth].as_ref().map(|made| made.pid)
+        };
+        self.names = parked.finish_sockets(self.snapshot, &pid)?;
+        self.parked = Some(parked);
         // Arming comes last: nothing may fire while others are still being made.
         for (description, nth) in self.snapshot.descriptions.iter().zip(0..) {
             if let Some(owner) = description.owner {
@@ -574,6 +584,7 @@ impl<'a> Builder<'a> {
     /// What was made lives on.
     pub(super) fn keep(&mut self) {
         self.kept = true;
+        self.names.keep();
     }
 }
 

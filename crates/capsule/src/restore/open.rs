@@ -25,6 +25,11 @@ use super::spaces::Spaces;
 use super::{RestoreError, RestoreOptions, Standard, Trying};
 use terminal::Terminals;
 
+mod unix;
+
+pub(super) use unix::Names;
+use unix::{Sockets, Tree};
+
 /// Flags of `open` that say how it was opened, not what is open.
 const ONCE: i32 = libc::O_CREAT | libc::O_EXCL | libc::O_TRUNC | libc::O_NOCTTY | libc::O_CLOEXEC;
 
@@ -52,6 +57,7 @@ pub(super) struct Parked {
     objects: Vec<OwnedFd>,
     /// By index of [`Snapshot::terminals`]: the slaves of those that control a session.
     controlling: Vec<Option<OwnedFd>>,
+    sockets: Sockets,
 }
 
 impl Parked {
@@ -74,6 +80,25 @@ impl Parked {
     /// The slave of a terminal that controls a session.
     pub(super) fn controlling(&self, terminal: usize) -> Option<RawFd> {
         self.controlling[terminal].as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    /// Fills the sockets, when the processes are there (`pid`: their ids as this thread sees them).
+    pub(super) fn finish_sockets(
+        &mut self,
+        snapshot: &Snapshot,
+        pid: &dyn Fn(i32) -> Option<i32>,
+    ) -> Result<Names, RestoreError> {
+        let Self { descriptions, sockets, .. } = self;
+        let mut ends: Vec<Option<BorrowedFd<'_>>> = vec![None; snapshot.unix.len()];
+        for (description, fd) in snapshot.descriptions.iter().zip(&*descriptions) {
+            if let Open::Unix(index) = description.what
+                && sockets.is_given(index)
+            {
+                ends[index as usize] = Some(fd.as_fd());
+            }
+        }
+        let description = |index: u32| descriptions[index as usize].as_fd();
+        sockets.finish(&Tree { snapshot, description: &description, pid, sockets: ends })
     }
 
     pub(super) fn object(&self, index: u32) -> RawFd {
@@ -109,6 +134,7 @@ pub(super) fn judge_files(
         _ => None,
     });
     let mut differing: Vec<String> = opened.chain(&snapshot.files).filter_map(difference).collect();
+    differing.extend(unix::judge(snapshot)?);
     differing.sort_unstable();
     differing.dedup();
     if differing.is_empty() || options.accept_changed {
@@ -158,6 +184,8 @@ pub(super) fn open_all(
     let snapshot = reader.snapshot();
     let count = snapshot.descriptions.len() + 2 * snapshot.files.len() + snapshot.objects.len();
     let count = count + snapshot.terminals.len();
+    // Their ends, until the descriptions have them.
+    let count = count + 2 * (snapshot.pipes.len() + snapshot.unix.len());
     let count = RawFd::try_from(count + OTHERS).expect("an image is smaller");
     let base = gap(snapshot, count);
     raise_limit((base + count).cast_unsigned().into())?;
@@ -170,12 +198,16 @@ pub(super) fn open_all(
     }
     let mut pipes = Pipes::make(snapshot)?;
     let terminals = Terminals::make(snapshot, spaces, options, notes)?;
+    let mut sockets = Sockets::make(snapshot)?;
     let mut descriptions = Vec::with_capacity(snapshot.descriptions.len());
     for (nth, description) in snapshot.descriptions.iter().enumerate() {
         let opened = match given(nth, snapshot, options) {
             Some(which) => files::standard_stream(which),
             None => {
-                open_one(description, snapshot, spaces, &objects, &mut pipes, &terminals, options)
+                let (objects, terminals) = (&objects, &terminals);
+                let (pipes, sockets) = (&mut pipes, &mut sockets);
+                let ends = Ends { objects, pipes, sockets, terminals };
+                open_one(description, snapshot, spaces, ends, options)
             }
         };
         let fd = opened.with(|| format!("opening {}", name_of(&description.what)))?;
@@ -192,6 +224,7 @@ pub(super) fn open_all(
         controlling.push(slave.map(|slave| park(&slave)).transpose()?);
     }
     terminals.finish(snapshot)?;
+    sockets.taken();
     let mut files = Vec::with_capacity(snapshot.files.len());
     for (nth, file) in snapshot.files.iter().enumerate() {
         let writable = needs_writing(snapshot, nth);
@@ -203,7 +236,7 @@ pub(super) fn open_all(
         let write = if writable { Some(get(OFlag::O_RDWR)?) } else { None };
         files.push((Some(get(OFlag::O_RDONLY)?), write));
     }
-    Ok(Parked { base, end: base + count, descriptions, files, objects, controlling })
+    Ok(Parked { base, end: base + count, descriptions, files, objects, controlling, sockets })
 }
 
 /// The lowest of `count` numbers side by side that no process of the tree uses.
@@ -280,6 +313,7 @@ fn name_of(what: &Open) -> String {
         Open::Pipe(_) => "a pipe".to_owned(),
         Open::Master(_) => "the master of a terminal".to_owned(),
         Open::Slave(_) | Open::HungUp => "a terminal".to_owned(),
+        Open::Unix(_) => "a unix socket".to_owned(),
         Open::Stream { which, .. } => format!("standard stream {which}"),
         Open::Event { .. } => "an eventfd".to_owned(),
         Open::Timer { .. } => "a timerfd".to_owned(),
@@ -328,13 +362,19 @@ fn open_as(path: &Path, flags: OFlag, kind: u32) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// What was made before the descriptions.
+struct Ends<'a> {
+    objects: &'a [OwnedFd],
+    pipes: &'a mut Pipes,
+    sockets: &'a mut Sockets,
+    terminals: &'a Terminals,
+}
+
 fn open_one(
     description: &Description,
     snapshot: &Snapshot,
     spaces: &Spaces,
-    objects: &[OwnedFd],
-    pipes: &mut Pipes,
-    terminals: &Terminals,
+    ends: Ends<'_>,
     options: &RestoreOptions,
 ) -> io::Result<OwnedFd> {
     let flags = description.flags.cast_signed();
@@ -358,14 +398,15 @@ fn open_one(
         }
         Open::Object(index) => {
             let keep = libc::O_ACCMODE | LATER | libc::O_PATH;
-            let fd =
-                spaces.reopen(&objects[*index as usize], OFlag::from_bits_retain(flags & keep))?;
+            let fd = spaces
+                .reopen(&ends.objects[*index as usize], OFlag::from_bits_retain(flags & keep))?;
             let position = description.position.cast_signed();
             nix::unistd::lseek(&fd, position, nix::unistd::Whence::SeekSet)?;
             Ok(fd)
         }
-        Open::Pipe(index) => pipes.end(*index, flags, spaces),
-        what @ (Open::Master(_) | Open::Slave(_) | Open::HungUp) => terminals.end(what, flags),
+        Open::Pipe(index) => ends.pipes.end(*index, flags, spaces),
+        Open::Unix(index) => ends.sockets.descriptor(*index),
+        what @ (Open::Master(_) | Open::Slave(_) | Open::HungUp) => ends.terminals.end(what, flags),
         Open::Stream { which, .. } => files::standard_stream(*which),
         Open::Event { count, semaphore } => files::eventfd(*count, *semaphore),
         Open::Timer { clock, ticks, flags, left, interval } => {

@@ -17,7 +17,7 @@ pub enum CapsuleCommand {
     /// Write a running program, with all its processes, to an image, and end it or let it go on
     ///
     /// The program needs no preparation. Whatever goes wrong, it runs on as if nothing had happened. What
-    /// can't be carried (sockets, terminals of its own, devices) is refused by name.
+    /// can't be carried (network sockets, terminals of its own, devices) is refused by name.
     #[command(after_long_help = EXIT_CODES)]
     Checkpoint(CheckpointArgs),
     /// Run a program again from its image, and wait for it

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use outlast_image::{
     Body, Clocks, Descriptor, LockKind, ObjectKind, Open, PAGE, Place, Process, Reader, Snapshot,
-    State, Table,
+    State, Table, UnixKind, UnixLink, UnixSocket,
 };
 use serde::Serialize;
 
@@ -247,6 +247,13 @@ fn what(snapshot: &Snapshot, open: &Open) -> (&'static str, Option<String>, Opti
             None => ("unknown", None, None),
         },
         Open::HungUp => ("terminal", None, Some("hung up".to_owned())),
+        Open::Unix(index) => match snapshot.unix.get(*index as usize) {
+            Some(socket) => {
+                let path = socket.file.as_ref().map(|file| text(&file.path));
+                ("unix socket", path, Some(unix(socket)))
+            }
+            None => ("unknown", None, None),
+        },
         Open::Stream { was, .. } => ("from outside", None, Some(was.clone())),
         Open::Event { count, .. } => ("eventfd", None, Some(format!("at {count}"))),
         Open::Timer { left: 0, .. } => ("timerfd", None, Some("off".to_owned())),
@@ -264,6 +271,32 @@ fn what(snapshot: &Snapshot, open: &Open) -> (&'static str, Option<String>, Opti
             ("inotify", first, Some(detail))
         }
     }
+}
+
+/// A socket's type, name, connection, and what waits in it.
+fn unix(socket: &UnixSocket) -> String {
+    let kind = match socket.kind {
+        UnixKind::Stream => "stream",
+        UnixKind::Datagram => "datagrams",
+        UnixKind::Packets => "packets",
+    };
+    let name = match socket.name.split_first() {
+        Some((0, name)) => format!(" @{}", text(name)),
+        _ => String::new(),
+    };
+    let link = match &socket.link {
+        UnixLink::None => String::new(),
+        UnixLink::Listening { waiting, .. } => format!(", listens, {} waiting", waiting.len()),
+        UnixLink::Waiting => ", waits to be accepted".to_owned(),
+        UnixLink::Connected(other) => format!(", to socket {other}"),
+        UnixLink::Gone { .. } => ", the other end is closed".to_owned(),
+    };
+    let bytes: usize = socket.queue.iter().map(|message| message.bytes.len()).sum();
+    let waits = match socket.queue.len() {
+        0 => String::new(),
+        _ => format!(", {} in it", human::bytes(bytes as u64)),
+    };
+    format!("{kind}{name}{link}{waits}")
 }
 
 /// As text: what it is, its processes, and what each has open.

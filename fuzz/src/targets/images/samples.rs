@@ -4,8 +4,8 @@ use outlast_image::{
     Action, Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description,
     Descriptor, FileId, InotifyWatch, IntervalTimer, LockKind, Machine, Mapping, MappingFlags,
     Memory, Object, ObjectKind, Open, Owner, PAGE, Packet, Pipe, Place, PosixTimer, Process,
-    Reader, RecordLock, Run, Schedule, SigInfo, Snapshot, State, Table, Terminal, TerminalSettings,
-    Thread, Watch, Writer,
+    Reader, RecordLock, Run, Schedule, SigInfo, Snapshot, SocketFile, State, Table, Terminal,
+    TerminalSettings, Thread, UnixKind, UnixLink, UnixMessage, UnixSocket, Watch, Writer,
 };
 
 /// Stored pages of each.
@@ -110,6 +110,7 @@ fn snapshot(processes: Vec<Process>) -> Snapshot {
         }],
         pipes: vec![pipe(false, &[b"hello"]), pipe(true, &[b"one", b"two"])],
         terminals: vec![terminal()],
+        unix: sockets(),
         files: vec![file()],
     }
 }
@@ -126,6 +127,36 @@ fn terminal() -> Terminal {
         foreground: 100,
         ..Terminal::default()
     }
+}
+
+/// Two that are connected, one that listens, one that waits, datagrams.
+fn sockets() -> Vec<UnixSocket> {
+    let connected = |to| UnixSocket { link: UnixLink::Connected(to), ..UnixSocket::default() };
+    let message = |bytes: &[u8], passed: &[u32]| UnixMessage {
+        bytes: bytes.to_vec(),
+        passed: passed.to_vec(),
+        sender: Some((100, 0, 0)),
+        ..UnixMessage::default()
+    };
+    let file = SocketFile { path: b"/run/name".to_vec(), mode: 0o755, owner: (0, 0), modified: 1 };
+    vec![
+        UnixSocket { queue: vec![message(b"hello", &[0])], ..connected(1) },
+        UnixSocket { shut: 2, full: 5000, options: vec![(7, 4096)], ..connected(0) },
+        UnixSocket {
+            name: b"/run/name".to_vec(),
+            file: Some(file),
+            link: UnixLink::Listening { backlog: 5, waiting: vec![3] },
+            ..UnixSocket::default()
+        },
+        UnixSocket { link: UnixLink::Waiting, ..UnixSocket::default() },
+        UnixSocket {
+            kind: UnixKind::Datagram,
+            name: b"\0name".to_vec(),
+            link: UnixLink::Gone { name: b"gone".to_vec(), reset: false },
+            queue: vec![message(b"", &[]), message(b"one", &[])],
+            ..UnixSocket::default()
+        },
+    ]
 }
 
 fn file() -> FileId {

@@ -22,6 +22,7 @@ pub(super) enum Class {
     Signals(u64),
     Epoll,
     Inotify,
+    Socket,
     Refused(String),
 }
 
@@ -34,7 +35,7 @@ pub(super) fn classify(link: &[u8], meta: &std::fs::Metadata, info: &DescriptorI
         return anonymous(name, info);
     }
     if kind.is_socket() || link.starts_with(b"socket:") {
-        return Class::Refused("a socket is not carried".to_owned());
+        return Class::Socket;
     }
     if link.starts_with(b"pipe:[") {
         return Class::Pipe;

@@ -46,6 +46,8 @@ pub(crate) struct Streams {
     pipes: HashMap<u64, Both>,
     /// Descriptions of terminals.
     terminals: Vec<u32>,
+    /// Not pipes, but like them.
+    pub(super) sockets: super::unix::Looked,
     lowest: HashMap<u32, i32>,
 }
 
@@ -83,6 +85,7 @@ impl Streams {
 
     /// Refuses the pipes that lead out, of processes that run.
     pub(crate) fn judge(self, collected: &mut Collected) {
+        self.sockets.judge(collected);
         for both in self.pipes.into_values() {
             let lone = match (both.readers.is_empty(), both.writers.is_empty()) {
                 (false, true) => both.readers,
