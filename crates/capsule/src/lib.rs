@@ -30,4 +30,6 @@ pub use dump::{After, CheckpointOptions, CheckpointReport, check, checkpoint};
 pub use error::{CheckpointError, Obstacle};
 pub use fault::FaultPoint;
 pub use outlast_image::Compression;
-pub use restore::{Pids, RestoreError, RestoreOptions, RestoreReport, Restored, Standard, restore};
+pub use restore::{
+    Pids, RestoreError, RestoreOptions, RestoreReport, Restored, Standard, restore, take_foreground,
+};

@@ -67,6 +67,9 @@ pub struct RestoreOptions {
     pub accept_changed: bool,
     /// `CLOCK_MONOTONIC` and `CLOCK_BOOTTIME` go on from where they were (a time namespace).
     pub continue_clocks: bool,
+    /// A tree that had its terminal's foreground gets that of the restorer's terminal, if the restorer has it. Whoever asks for that
+    /// takes it back when the tree ends or stops: [`take_foreground`].
+    pub foreground: bool,
     /// Threads that fill memory; 0: one for each processor.
     pub copiers: usize,
     /// Where a test wants it to fail.
@@ -80,6 +83,7 @@ impl Default for RestoreOptions {
             standard: Standard::Kept,
             accept_changed: false,
             continue_clocks: true,
+            foreground: false,
             copiers: 0,
             fail_after: None,
         }
@@ -114,6 +118,8 @@ pub struct Restored {
     pub inner_pid: i32,
     /// The first process of its pid namespace, a child of this process as well.
     pub init: Option<i32>,
+    /// It has the foreground of the restorer's terminal.
+    pub in_foreground: bool,
     /// What it took.
     pub report: RestoreReport,
 }
@@ -280,19 +286,29 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
     let mut builder = build::Builder::new(&reader, &crew, &spaces, parked, own, anywhere);
     builder.build(&mut progress)?;
     let (memory_bytes, threads) = (builder.filled_bytes, builder.thread_count());
-    builder.go()?;
-    progress.end("go", FaultPoint::Released)?;
+    let in_foreground = builder.bind_outside(options);
+    let mut go = || -> Result<(), RestoreError> {
+        builder.go()?;
+        progress.end("go", FaultPoint::Released)?;
+        let root = snapshot.processes[0].pid;
+        spaces.release(root).with(|| "starting the tree's first process".to_owned())
+    };
+    if let Err(error) = go() {
+        if in_foreground {
+            take_foreground();
+        }
+        return Err(error);
+    }
     let pid = builder.root_pid();
-    spaces
-        .release(snapshot.processes[0].pid)
-        .with(|| "starting the tree's first process".to_owned())?;
     builder.keep();
+    builder.tell_size();
     progress.notes.append(&mut builder.notes);
     let init = spaces.keep();
     Ok(Restored {
         pid,
         inner_pid: snapshot.processes[0].pid,
         init,
+        in_foreground,
         report: RestoreReport {
             total_us: micros(begin.elapsed()),
             phases: progress.done,
@@ -303,6 +319,16 @@ fn run(path: &Path, options: &RestoreOptions) -> Result<Restored, RestoreError> 
             notes: progress.notes,
         },
     })
+}
+
+/// Brings this process's group to the foreground of its terminal, from wherever it is: when a tree that was given it has ended or
+/// stopped. Where there is none, nothing is done.
+pub fn take_foreground() {
+    if let Some(terminal) = outlast_os::terminal::standard() {
+        // Who hung it up needs no foreground.
+        let own = nix::unistd::getpgrp().as_raw();
+        let _ = outlast_os::terminal::set_foreground(&terminal, own);
+    }
 }
 
 /// Binds this thread to the processor that it is on: where it was allowed to be before.

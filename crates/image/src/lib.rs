@@ -40,7 +40,7 @@ pub use format::{VERSION, is_image};
 pub use model::*;
 pub use pages::{BLOCK_PAGES, Block, PageWriter, Placed};
 pub use reader::Reader;
-pub use terminal::{Terminal, TerminalSettings};
+pub use terminal::{OutsideTerminal, Terminal, TerminalSettings};
 pub use unix::*;
 pub use validate::{Fault, MAX_WATCH};
 pub use writer::{Compression, Finished, Writer};

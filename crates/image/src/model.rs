@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::terminal::Terminal;
+use crate::terminal::{OutsideTerminal, Terminal};
 
 /// A stopped process tree, without the content of its memory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub pipes: Vec<Pipe>,
     /// Pseudo-terminals.
     pub terminals: Vec<Terminal>,
+    /// The terminal from outside that the tree is run from.
+    pub outside: Option<OutsideTerminal>,
     /// Unix sockets, and what is in them.
     pub unix: Vec<crate::UnixSocket>,
     /// Files that are mapped or executed, which have to be there again.

@@ -50,6 +50,19 @@ pub struct Terminal {
     pub without: Vec<i32>,
 }
 
+/// The terminal from outside that controls the session of the tree's first process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideTerminal {
+    /// Settings.
+    pub settings: TerminalSettings,
+    /// Rows, columns, and both in pixels.
+    pub size: [u16; 4],
+    /// The session, if its leader is in the tree; 0 otherwise.
+    pub session: i32,
+    /// The group in the foreground, if it is the tree's; 0 otherwise.
+    pub foreground: i32,
+}
+
 /// `struct termios2`, with the usual line discipline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSettings {
@@ -64,6 +77,9 @@ pub struct TerminalSettings {
 impl Snapshot {
     /// What is wrong with the terminals: with which, and what.
     pub(crate) fn judge_terminals(&self) -> Result<(), (usize, String)> {
+        if self.outside.is_some_and(|one| one.session < 0 || one.foreground < 0) {
+            return Err((self.terminals.len(), "session or group out of range".to_owned()));
+        }
         let mut masters = vec![0; self.terminals.len()];
         for description in &self.descriptions {
             if let Open::Master(index) = description.what

@@ -6,8 +6,8 @@ use std::path::Path;
 use outlast_image::{
     Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description, Descriptor,
     FileId, ImageError, LockKind, Machine, Mapping, MappingFlags, Memory, Object, ObjectKind, Open,
-    PAGE, Packet, Pipe, Place, Placed, Process, Reader, Run, Schedule, Snapshot, State, Table,
-    Terminal, TerminalSettings, Thread, Writer,
+    OutsideTerminal, PAGE, Packet, Pipe, Place, Placed, Process, Reader, Run, Schedule, Snapshot,
+    State, Table, Terminal, TerminalSettings, Thread, Writer,
 };
 use proptest::prelude::*;
 
@@ -159,6 +159,7 @@ fn snapshot(pages: u32, children: i32, words: &[u64]) -> Snapshot {
             ends: vec![5],
             ..Terminal::default()
         }],
+        outside: Some(OutsideTerminal { session: 100, ..OutsideTerminal::default() }),
         unix: Vec::new(),
         files: vec![file()],
     }
@@ -476,6 +477,7 @@ fn a_terminal_that_cannot_be_made_is_refused() {
     with(|one| one.mode = 0o10_000, "permissions");
     refused(|snapshot| snapshot.terminals.push(snapshot.terminals[0].clone()), "is there twice");
     refused(|snapshot| snapshot.terminals.clear(), "open to nothing");
+    refused(|one| one.outside.as_mut().expect("it has one").foreground = -1, "out of range");
     let closed = |snapshot: &mut Snapshot| snapshot.descriptions[3].what = Open::HungUp;
     refused(closed, "0 descriptions of its master");
 }

@@ -214,6 +214,40 @@ pub fn flush(of: impl AsFd, queue: Queue) -> io::Result<()> {
     answered(unsafe { libc::ioctl(of.as_fd().as_raw_fd(), libc::TCFLSH, which) }).map(drop)
 }
 
+/// The first of the standard streams that is a terminal.
+pub fn standard() -> Option<OwnedFd> {
+    (0..3).find_map(|which| {
+        let stream = crate::files::standard_stream(which).ok()?;
+        settings(&stream).is_ok().then_some(stream)
+    })
+}
+
+/// The group in the foreground of this process's controlling terminal.
+///
+/// # Errors
+/// `ENOTTY`: it is a terminal that isn't this process's.
+pub fn foreground(of: impl AsFd) -> io::Result<i32> {
+    number(of, libc::TIOCGPGRP)
+}
+
+/// Puts a group of this process's session in the foreground, also from the background.
+///
+/// # Errors
+/// `EPERM`: the group isn't of this session. `ENOTTY`: the terminal isn't this process's.
+pub fn set_foreground(of: impl AsFd, group: i32) -> io::Result<()> {
+    without_stop(|| set_number(of, libc::TIOCSPGRP, group))
+}
+
+/// Changes a terminal, also from the background: whoever does that is stopped by `SIGTTOU` otherwise.
+pub fn without_stop<T>(change: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+    let stop = SigSet::from(Signal::SIGTTOU);
+    let before = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let done = change();
+    before.thread_set_mask()?;
+    done
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -182,6 +182,24 @@ pub const ALL: &[Real] = &[
             300_000,
         )
     },
+    Real {
+        name: "terminal",
+        about: "`script`, and a shell with job control at its terminal",
+        words: &["script", "-qefc", "bash terminal.sh", "shown"],
+        prepare: |_, folder| copy("terminal.sh", folder),
+        done: progress,
+        some: 20,
+        result: |folder| {
+            // The first line and the last one tell the time.
+            let shown = String::from_utf8_lossy(&whole(folder, "shown")?).into_owned();
+            let lines: Vec<&str> =
+                shown.lines().filter(|line| !line.starts_with("Script ")).collect();
+            if !shown.contains("total ") {
+                return Err(format!("expected a total, found {shown:?}"));
+            }
+            Ok(lines.join("\n").into_bytes())
+        },
+    },
     script(
         "java",
         "OpenJDK: three threads, a compiler at work, garbage collected",

@@ -14,6 +14,8 @@ pub(crate) struct Stat {
     pub(crate) session: i32,
     /// The device of its controlling terminal, or 0.
     pub(crate) terminal: i32,
+    /// The group in the foreground there, or -1.
+    pub(crate) foreground: i32,
     /// When it began, in hundredths of a second since the machine did.
     pub(crate) started: u64,
     pub(crate) code: (u64, u64),
@@ -48,6 +50,7 @@ impl Stat {
             group: int(5)?,
             session: int(6)?,
             terminal: int(7)?,
+            foreground: int(8)?,
             started: word(22)?,
             code: (word(26)?, word(27)?),
             stack: word(28)?,

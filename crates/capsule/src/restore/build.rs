@@ -226,6 +226,7 @@ impl<'a> Builder<'a> {
             made.call(libc::SYS_setpgid, &[0, 0]).trying("making a process group", process.pid)?;
         }
         self.take_terminal(index)?;
+        let made = self.made(index);
         if process.body.as_ref().is_some_and(|body| body.subreaper) {
             // Before there are orphans.
             made.call(libc::SYS_prctl, &[bits(libc::PR_SET_CHILD_SUBREAPER), 1, 0, 0, 0])

@@ -24,6 +24,7 @@ mod terminal;
 use super::spaces::Spaces;
 use super::{RestoreError, RestoreOptions, Standard, Trying};
 use terminal::Terminals;
+pub(super) use terminal::settings_of;
 
 mod unix;
 

@@ -19,7 +19,8 @@ use crate::support::{
 
 /// Programs whose own looks stay as they are while they wait. Not among them: those that tell a call which answers
 /// `EINTR` because of a stop. It is begun again as soon as the stop is seen; if the tracer dies before that, nobody is left who could.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
+    "terminals/pair",
     "tree/children_of_threads",
     "tree/pipes",
     "time/posix_timers",

@@ -199,7 +199,9 @@ pub(crate) fn restored(image: &Path, options: &RestoreOptions) -> Result<Restore
     let start = Instant::now();
     loop {
         match restore(image, options) {
-            Err(RestoreError::Taken(_)) if start.elapsed() < SOON => {
+            Err(RestoreError::Taken(_) | RestoreError::TerminalTaken(_))
+                if start.elapsed() < SOON =>
+            {
                 std::thread::sleep(Duration::from_millis(20));
             }
             other => return other,

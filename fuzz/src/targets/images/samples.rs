@@ -3,9 +3,10 @@
 use outlast_image::{
     Action, Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description,
     Descriptor, FileId, InotifyWatch, IntervalTimer, LockKind, Machine, Mapping, MappingFlags,
-    Memory, Object, ObjectKind, Open, Owner, PAGE, Packet, Pipe, Place, PosixTimer, Process,
-    Reader, RecordLock, Run, Schedule, SigInfo, Snapshot, SocketFile, State, Table, Terminal,
-    TerminalSettings, Thread, UnixKind, UnixLink, UnixMessage, UnixSocket, Watch, Writer,
+    Memory, Object, ObjectKind, Open, OutsideTerminal, Owner, PAGE, Packet, Pipe, Place,
+    PosixTimer, Process, Reader, RecordLock, Run, Schedule, SigInfo, Snapshot, SocketFile, State,
+    Table, Terminal, TerminalSettings, Thread, UnixKind, UnixLink, UnixMessage, UnixSocket, Watch,
+    Writer,
 };
 
 /// Stored pages of each.
@@ -110,6 +111,7 @@ fn snapshot(processes: Vec<Process>) -> Snapshot {
         }],
         pipes: vec![pipe(false, &[b"hello"]), pipe(true, &[b"one", b"two"])],
         terminals: vec![terminal()],
+        outside: Some(OutsideTerminal { session: 100, ..OutsideTerminal::default() }),
         unix: sockets(),
         files: vec![file()],
     }

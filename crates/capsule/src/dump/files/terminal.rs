@@ -1,7 +1,7 @@
 //! Pseudo-terminals: which are the tree's own, and what is in them.
 //!
 //! One whose master is in the tree is the tree's own, whoever has its slave. The others come from outside, and are
-//! replaced at a restore; those whose master was closed read a hang-up, and stay so. Slaves are matched with
+//! replaced at a restore, of which the settings of the one that the tree is run from are kept; those whose master was closed read a hang-up, and stay so. Slaves are matched with
 //! masters by device and number; a slave that was opened as `/dev/tty` has neither of its own, and is the controlling
 //! terminal of the process that has it.
 
@@ -10,11 +10,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 
 use nix::poll::PollFlags;
-use outlast_image::{Open, Terminal, TerminalSettings};
+use outlast_image::{Open, OutsideTerminal, Terminal, TerminalSettings};
 use outlast_os::terminal as os;
 
 use crate::dump::Collected;
-use crate::freeze::Frozen;
+use crate::freeze::{Frozen, StoppedProcess};
 use crate::terminal::{self, Queues};
 
 use super::Seen;
@@ -36,6 +36,9 @@ struct Master {
 struct Slave {
     seen: Seen,
     handle: OwnedFd,
+    /// The device that it is, as the kernel packs it.
+    tty: u32,
+    /// Its number; none that a master has, if it is no pseudo-terminal.
     index: u32,
     /// `None`: it was opened as `/dev/tty`.
     device: Option<u64>,
@@ -79,13 +82,15 @@ impl Terminals {
             Err(error) if error.raw_os_error() == Some(libc::EIO) => return Ok(Some(Open::HungUp)),
             other => other?,
         };
-        // The kernel's packing of a device number.
-        let (major, index) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
-        if SLAVES.contains(&major) {
-            let named = SLAVES.contains(&libc::major(meta.rdev()));
-            let device = named.then(|| meta.dev());
-            self.slaves.push(Slave { seen, handle, index, device, session });
-        }
+        let (major, minor) = (device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00);
+        self.slaves.push(Slave {
+            seen,
+            handle,
+            tty: device,
+            index: if SLAVES.contains(&major) { minor } else { u32::MAX },
+            device: SLAVES.contains(&libc::major(meta.rdev())).then(|| meta.dev()),
+            session,
+        });
         Ok(None)
     }
 
@@ -119,8 +124,37 @@ impl Terminals {
                 Err(error) => return Err(error),
             }
         }
+        collected.snapshot.outside = self.outside(frozen, collected)?;
         Ok(())
     }
+
+    /// The terminal that the tree is run from.
+    fn outside(
+        &self,
+        frozen: &Frozen,
+        collected: &Collected,
+    ) -> io::Result<Option<OutsideTerminal>> {
+        let root = &frozen.processes[0].stat;
+        let found = self.slaves.iter().find(|slave| {
+            let description = &collected.snapshot.descriptions[slave.seen.description as usize];
+            matches!(description.what, Open::Stream { .. })
+                && slave.tty.cast_signed() == root.terminal
+        });
+        let Some(slave) = found else { return Ok(None) };
+        let leader = frozen.processes.iter().find(|process| process.pid == root.session);
+        let group = |process: &&StoppedProcess| process.stat.group == root.foreground;
+        Ok(Some(OutsideTerminal {
+            settings: plain(&os::settings(&slave.handle)?),
+            size: os::size(&slave.handle)?,
+            session: leader.map_or(0, |leader| leader.status.session),
+            foreground: frozen.processes.iter().find(group).map_or(0, |one| one.status.group),
+        }))
+    }
+}
+
+fn plain(settings: &os::Settings) -> TerminalSettings {
+    let os::Settings { flags, characters, speeds, .. } = *settings;
+    TerminalSettings { flags, characters, speeds }
 }
 
 impl Master {
@@ -155,7 +189,7 @@ impl Master {
             Queues::default()
         };
         let exclusive = |end: Option<&OwnedFd>| end.map_or(Ok(false), os::exclusive);
-        let inner = |outer: i32, of: fn(&crate::freeze::StoppedProcess) -> (i32, i32)| {
+        let inner = |outer: i32, of: fn(&StoppedProcess) -> (i32, i32)| {
             let found = frozen.processes.iter().map(of).find(|(id, _)| *id == outer && outer != 0);
             found.map_or(0, |(_, inner)| inner)
         };
@@ -171,11 +205,7 @@ impl Master {
                 exclusive(Some(master))?,
                 exclusive(slaves.first().map(|slave| &slave.handle))?,
             ],
-            settings: TerminalSettings {
-                flags: settings.flags,
-                characters: settings.characters,
-                speeds: settings.speeds,
-            },
+            settings: plain(&settings),
             size: os::size(master)?,
             owner: self.owner,
             mode: self.mode,

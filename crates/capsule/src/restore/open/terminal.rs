@@ -10,7 +10,7 @@ use std::path::Path;
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
-use outlast_image::{Open, Snapshot, Terminal};
+use outlast_image::{Open, Snapshot, Terminal, TerminalSettings};
 use outlast_os::terminal as os;
 
 use crate::restore::spaces::Spaces;
@@ -132,13 +132,14 @@ fn hung_up(flags: i32) -> io::Result<OwnedFd> {
     os::open_slave(new_master()?, how(flags))
 }
 
+/// Settings as the kernel takes them.
+pub(in crate::restore) fn settings_of(settings: &TerminalSettings) -> os::Settings {
+    let TerminalSettings { flags, characters, speeds } = *settings;
+    os::Settings { flags, line: 0, characters, speeds }
+}
+
 fn fill(master: OwnedFd, terminal: &Terminal) -> io::Result<Made> {
-    let settings = os::Settings {
-        flags: terminal.settings.flags,
-        line: 0,
-        characters: terminal.settings.characters,
-        speeds: terminal.settings.speeds,
-    };
+    let settings = settings_of(&terminal.settings);
     os::set_size(&master, terminal.size)?;
     let name = format!("{FOLDER}/{}", os::index(&master)?);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(terminal.mode);

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Signals are blocked before there is a tree: one that comes meanwhile reaches the tree once it is there, rather
-//! than leave it without its waiter. The first process of its pid namespace lives as long as any process of the
+//! than leave it without its waiter. A tree that was given the terminal's foreground gives it back when it ends; when it
+//! stops, so does this command, for whoever reads the terminal to see it, and both go on together. The first process of its pid namespace lives as long as any process of the
 //! tree: it isn't waited for, whoever is next above reaps it.
 
 use std::io::{self, Write};
@@ -16,12 +17,14 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
-use outlast_capsule::{Pids, RestoreError, RestoreOptions, Restored, Standard, restore as make};
-use outlast_os::foreign;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::{Pid, getpgrp};
+use outlast_capsule::{
+    Pids, RestoreError, RestoreOptions, Restored, Standard, restore as make, take_foreground,
+};
+use outlast_os::{foreign, terminal};
 use serde_json::{Map, Value, json};
 
 use crate::args::capsule::{RestoreArgs, Streams};
@@ -46,10 +49,11 @@ pub(super) fn restore(ui: &mut Ui, args: &RestoreArgs) -> Result<Exit, Failure> 
         },
         accept_changed: args.accept_changed,
         continue_clocks: !args.real_clocks,
+        foreground: !args.detach,
         copiers: args.threads.unwrap_or_default(),
         fail_after: None,
     };
-    let signals: SigSet = FORWARDED.into_iter().collect();
+    let signals: SigSet = FORWARDED.into_iter().chain([Signal::SIGCHLD]).collect();
     if !args.detach {
         signals.thread_block().map_err(|error| failed("blocking signals", error))?;
     }
@@ -107,12 +111,19 @@ fn wait(restored: &Restored, signals: &SigSet) -> io::Result<i32> {
         }
         let ended = ready[0].any() == Some(true);
         while let Some(signal) = incoming.read_signal()? {
+            if signal.ssi_signo.cast_signed() == Signal::SIGCHLD as i32 {
+                stop_with(restored)?;
+                continue;
+            }
             // It may have ended just now.
             let _ = foreign::kill(root.as_fd(), signal.ssi_signo.cast_signed());
         }
         if ended {
             break;
         }
+    }
+    if restored.in_foreground {
+        take_foreground();
     }
     // Its parent may be told of its end by another signal than usual, or by none.
     let code = match waitpid(Pid::from_raw(restored.pid), Some(WaitPidFlag::__WALL))? {
@@ -124,6 +135,25 @@ fn wait(restored: &Restored, signals: &SigSet) -> io::Result<i32> {
         reap(pid, &init);
     }
     Ok(code)
+}
+
+/// If the root was stopped at the terminal: stops with it, and goes on with it.
+fn stop_with(restored: &Restored) -> io::Result<()> {
+    let root = Pid::from_raw(restored.pid);
+    let how = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
+    let stopped = matches!(waitid(Id::Pid(root), how)?, WaitStatus::Stopped(..));
+    let terminal = terminal::standard().filter(|_| stopped && restored.in_foreground);
+    let Some(terminal) = terminal else { return Ok(()) };
+    let group = terminal::foreground(&terminal)?;
+    take_foreground();
+    // As if this group had been the one to get it; one that nobody could continue isn't stopped by that.
+    killpg(getpgrp(), Signal::SIGTSTP)?;
+    if terminal::foreground(&terminal)? == getpgrp().as_raw() {
+        // It may have ended, or have been given to another group of the tree's meanwhile.
+        let _ = terminal::set_foreground(&terminal, group);
+    }
+    let _ = killpg(Pid::from_raw(group), Signal::SIGCONT);
+    Ok(())
 }
 
 /// Reaps the first process of the namespace, unless the tree has left others behind.
