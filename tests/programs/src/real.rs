@@ -216,7 +216,7 @@ pub const ALL: &[Real] = &[
 ];
 
 /// Those that are run by default: the others take the time of all other tests together.
-const QUICK: &[&str] = &["python", "xz"];
+const QUICK: &[&str] = &["python", "terminal", "xz"];
 
 /// Runs some of them, one by one: the quick ones, with `OUTLAST_REAL=all` all, with `OUTLAST_REAL=node` that one. Prints which
 /// were skipped.
