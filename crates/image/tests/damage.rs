@@ -7,7 +7,8 @@ use outlast_image::{
     Backing, Block, Body, Bounds, Clocks, Compression, Credentials, Description, Descriptor,
     FileId, ImageError, LockKind, Machine, Mapping, MappingFlags, Memory, Object, ObjectKind, Open,
     OutsideTerminal, PAGE, Packet, Pipe, Place, Placed, Process, Reader, Run, Schedule, Snapshot,
-    State, Table, Terminal, TerminalSettings, Thread, Writer,
+    State, Table, Terminal, TerminalSettings, Thread, UnixKind, UnixLink, UnixMessage, UnixSocket,
+    Writer,
 };
 use proptest::prelude::*;
 
@@ -480,4 +481,46 @@ fn a_terminal_that_cannot_be_made_is_refused() {
     refused(|one| one.outside.as_mut().expect("it has one").foreground = -1, "out of range");
     let closed = |snapshot: &mut Snapshot| snapshot.descriptions[3].what = Open::HungUp;
     refused(closed, "0 descriptions of its master");
+}
+
+/// Two that are connected, one that listens, one that waits for it.
+fn sockets(snapshot: &mut Snapshot) -> &mut [UnixSocket; 4] {
+    let link = |link| UnixSocket { link, ..UnixSocket::default() };
+    let listening = UnixSocket {
+        name: b"\0name".to_vec(),
+        ..link(UnixLink::Listening { backlog: 1, waiting: vec![3] })
+    };
+    let (one, two) = (link(UnixLink::Connected(1)), link(UnixLink::Connected(0)));
+    snapshot.unix = vec![one, two, listening, link(UnixLink::Waiting)];
+    snapshot.unix.first_chunk_mut().expect("four")
+}
+
+#[test]
+fn sockets_that_nobody_can_have_connected_are_refused() {
+    let mut good = snapshot(0, 0, &[1]);
+    sockets(&mut good);
+    good.validate(0).expect("it is good");
+    let message = |bytes: usize, passed: Vec<u32>| UnixMessage {
+        bytes: vec![0; bytes],
+        passed,
+        ..UnixMessage::default()
+    };
+    let is_refused = |change: &dyn Fn(&mut [UnixSocket; 4]), because: &str| {
+        refused(|snapshot| change(sockets(snapshot)), because);
+    };
+    is_refused(&|all| all[0].link = UnixLink::Connected(7), "connected to nothing");
+    is_refused(&|all| all[0].link = UnixLink::Connected(0), "connected to nothing");
+    is_refused(&|all| all[1].kind = UnixKind::Packets, "connected to nothing");
+    is_refused(&|all| all[3].link = UnixLink::None, "doesn't wait for it alone");
+    is_refused(&|all| all[2].link = UnixLink::None, "waits to be accepted by nobody");
+    let listens = |waiting: &[u32]| UnixLink::Listening { backlog: 1, waiting: waiting.to_vec() };
+    is_refused(&|all| all[2].link = listens(&[3, 3]), "doesn't wait for it alone");
+    is_refused(&|all| all[2].link = listens(&[3, 3, 3]), "3 wait");
+    is_refused(&|all| all[0].name = vec![b'x'; 109], "a name that is too long");
+    is_refused(&|all| all[0].name = b"a\0b".to_vec(), "a path with a zero");
+    is_refused(&|all| all[0].queue = vec![message(1, vec![0; 254])], "too many descriptors");
+    is_refused(&|all| all[0].queue = vec![message(1, vec![99])], "on its way");
+    is_refused(&|all| all[0].queue = vec![message(0, Vec::new())], "nothing, as a part");
+    is_refused(&|all| all[2].queue = vec![message(1, Vec::new())], "it listens, and can't");
+    is_refused(&|all| all[0].shut = 4, "ends or options");
 }

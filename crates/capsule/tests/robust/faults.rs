@@ -14,12 +14,14 @@ use crate::support::{
     alone, dumped, holds_only, looks, looks_as, no_helper_is_left, passes, ready, restored,
 };
 
-/// Threads, a tree, timers, files, processors.
-const PROGRAMS: [&str; 7] = [
+/// Threads, a tree, timers, files, sockets, processors.
+const PROGRAMS: [&str; 9] = [
     "tree/threads_200",
     "tree/pipes",
     "time/posix_timers",
     "files/pipe_content",
+    "sockets/accepted",
+    "sockets/passed",
     "cpu/registers",
     "blocked/no_eintr",
     "combined/everything",

@@ -198,7 +198,7 @@ fn a_restore_that_was_killed_leaves_nothing() {
     let _alone = alone();
     let kills = number("OUTLAST_KILLS", 48);
     let mut dice = Dice(number("OUTLAST_SEED", 3));
-    let programs = ["tree/threads_200", "tree/pipes", "files/pipe_content"];
+    let programs = ["tree/threads_200", "tree/pipes", "files/pipe_content", "sockets/fresh"];
     for name in programs {
         for pids in ["new", "same"] {
             let folder = tempfile::tempdir().expect("a temporary folder can be made");

@@ -9,5 +9,6 @@ mod cycles;
 mod faults;
 mod images;
 mod killed;
+mod sockets;
 mod support;
 mod world;

@@ -1,3 +1,4 @@
+use super::diag::told;
 use super::*;
 
 #[test]

@@ -14,7 +14,6 @@
 //!
 //! Who is told as a connection's other end (`SO_PEERCRED`) has the user and group that it had; the process is this one.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
@@ -24,15 +23,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, fcntl, open};
-use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
-use nix::sys::time::TimeSpec;
-use outlast_image::{
-    Open, Snapshot, SocketFile, Table, UnixKind, UnixLink, UnixMessage, UnixSocket,
-};
-use outlast_os::{spaces, unix};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use outlast_image::{Open, Snapshot, Table, UnixKind, UnixLink, UnixSocket};
+use outlast_os::unix;
 
 use super::super::{RestoreError, Trying};
+
+mod place;
+mod queue;
+
+pub(in crate::restore) use place::Names;
+use place::{Place, finish_file};
+use queue::{listen_to_senders, make_room, post, pour, resize};
 
 /// What differs of the files of names, if that can be accepted.
 pub(super) fn judge(snapshot: &Snapshot) -> Result<Vec<String>, RestoreError> {
@@ -63,157 +65,6 @@ pub(super) fn judge(snapshot: &Snapshot) -> Result<Vec<String>, RestoreError> {
         }
     }
     Ok(differing)
-}
-
-/// Where names are looked up from, which is changed for moments.
-#[derive(Debug)]
-struct Place {
-    root: OwnedFd,
-    directory: OwnedFd,
-    folder: OnceCell<PathBuf>,
-}
-
-/// A name has room for so many steps up.
-const DEEP: usize = unix::MAX_NAME / 3;
-
-impl Place {
-    fn new() -> io::Result<Self> {
-        // This thread's own, so that nobody else's are changed.
-        spaces::unshare(spaces::DIRECTORIES)?;
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let get = |path: &str| open(path, flags, Mode::empty());
-        Ok(Self { root: get("/")?, directory: get(".")?, folder: OnceCell::new() })
-    }
-
-    /// Does something in a folder, which is the root for the moment if `as_root`.
-    fn within<T>(
-        &self,
-        folder: &Path,
-        as_root: bool,
-        what: impl FnOnce() -> io::Result<T>,
-    ) -> io::Result<T> {
-        let go = || {
-            nix::unistd::chdir(folder)?;
-            if as_root {
-                nix::unistd::chroot(".").map_err(|error| {
-                    io::Error::other(format!("it needs CAP_SYS_CHROOT ({error})"))
-                })?;
-            }
-            what()
-        };
-        let done = go();
-        nix::unistd::fchdir(&self.root)?;
-        if as_root {
-            let _ = nix::unistd::chroot(".");
-        }
-        nix::unistd::fchdir(&self.directory)?;
-        done
-    }
-
-    /// Does something in the folder of a path, with its last part.
-    fn near<T>(&self, path: &[u8], what: impl FnOnce(&[u8]) -> io::Result<T>) -> io::Result<T> {
-        let path = Path::new(OsStr::from_bytes(path));
-        let (Some(folder), Some(last)) = (path.parent(), path.file_name()) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        self.within(folder, false, || what(last.as_bytes()))
-    }
-
-    /// Does something with a name in the private folder; an abstract one has no place.
-    fn apart<T>(&self, name: &[u8], what: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        if name.first().is_none_or(|first| *first == 0) {
-            return what();
-        }
-        let folder = match self.folder.get() {
-            Some(folder) => folder,
-            None => {
-                let made = nix::unistd::mkdtemp(&std::env::temp_dir().join("outlast-XXXXXX"))?;
-                let folder = self.folder.get_or_init(|| made);
-                // Others connect here, too.
-                fs::set_permissions(folder, Permissions::from_mode(0o755))?;
-                fs::create_dir_all(folder.join("d/".repeat(DEEP)))?;
-                folder
-            }
-        };
-        let absolute = name.starts_with(b"/");
-        let from = if absolute { folder.clone() } else { folder.join("d/".repeat(DEEP)) };
-        self.within(&from, absolute, || {
-            let path = Path::new(OsStr::from_bytes(name));
-            if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-                fs::create_dir_all(parent)?;
-            }
-            what()
-        })
-    }
-
-    /// Gives a name whose file nobody else sees.
-    fn name_apart(&self, socket: &OwnedFd, name: &[u8]) -> io::Result<()> {
-        self.apart(name, || {
-            let path = Path::new(OsStr::from_bytes(name));
-            let file = !name.starts_with(&[0]);
-            if file && fs::symlink_metadata(path).is_ok() {
-                fs::remove_file(path)?;
-            }
-            unix::bind(socket, name)?;
-            if file { fs::set_permissions(path, Permissions::from_mode(0o777)) } else { Ok(()) }
-        })
-    }
-
-    /// Gives a name with its file.
-    fn name(&self, socket: &OwnedFd, name: &[u8], file: &SocketFile) -> io::Result<()> {
-        let path = Path::new(OsStr::from_bytes(&file.path));
-        if fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_socket()) {
-            fs::remove_file(path)?;
-        }
-        let bind = || unix::bind(socket, name);
-        let plain = name.strip_prefix(b"./").unwrap_or(name);
-        let folder = file.path.strip_suffix(plain).map(OsStr::from_bytes).map(Path::new);
-        match folder {
-            Some(folder) if folder == Path::new("") => bind(),
-            Some(folder) => self.within(folder, name.starts_with(b"/"), bind),
-            None => Err(io::ErrorKind::InvalidInput.into()),
-        }
-    }
-
-    /// Does something with the address of a socket.
-    fn reach<T>(
-        &self,
-        socket: &UnixSocket,
-        what: impl FnOnce(&[u8]) -> io::Result<T>,
-    ) -> io::Result<T> {
-        match &socket.file {
-            Some(file) => self.near(&file.path, what),
-            None => self.apart(&socket.name, || what(&socket.name)),
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some(folder) = self.folder.get() {
-            // Nothing is in it that anybody needs.
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
-}
-
-/// Files of names that were made, which are removed again unless the tree lives.
-#[derive(Debug, Default)]
-pub(in crate::restore) struct Names(Vec<PathBuf>);
-
-impl Names {
-    /// The tree lives.
-    pub(in crate::restore) fn keep(&mut self) {
-        self.0.clear();
-    }
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 /// Sockets, until they are whole.
@@ -613,69 +464,6 @@ impl Sockets {
     }
 }
 
-/// Sends a message as a whole.
-fn post(
-    from: BorrowedFd<'_>,
-    message: &UnixMessage,
-    to: Option<&[u8]>,
-    tree: &Tree<'_>,
-) -> io::Result<()> {
-    const EACH: usize = 64 * 1024;
-    let now = usize::try_from(unix::unreceived(from)?).expect("64 bits");
-    make_room(from, now.saturating_add(message.bytes.len()).saturating_add(EACH))?;
-    let passed: Vec<BorrowedFd<'_>> =
-        message.passed.iter().map(|index| (tree.description)(*index)).collect();
-    unix::send(from, &message.bytes, to, &passed, sender(message, tree)).map(drop)
-}
-
-/// Sends a part of a stream, in pieces.
-fn pour(
-    from: BorrowedFd<'_>,
-    message: &UnixMessage,
-    piece: usize,
-    tree: &Tree<'_>,
-) -> io::Result<()> {
-    let passed: Vec<BorrowedFd<'_>> =
-        message.passed.iter().map(|index| (tree.description)(*index)).collect();
-    let mut passed = passed.as_slice();
-    let mut rest = message.bytes.as_slice();
-    while !rest.is_empty() {
-        let one = &rest[..rest.len().min(piece)];
-        let sent = unix::send(from, one, None, passed, sender(message, tree))?;
-        passed = &[];
-        rest = &rest[sent..];
-    }
-    Ok(())
-}
-
-/// Who a message is from, as this thread names him. Of one who is no more only user and group are known.
-fn sender(message: &UnixMessage, tree: &Tree<'_>) -> Option<(i32, u32, u32)> {
-    let (pid, user, group) = message.sender?;
-    let own = std::process::id().cast_signed();
-    Some(((tree.pid)(pid).unwrap_or(own), user, group))
-}
-
-/// Lets a socket keep who sends, if it wanted to know.
-fn listen_to_senders(fd: BorrowedFd<'_>, socket: &UnixSocket) -> io::Result<()> {
-    let wanted = socket.queue.iter().any(|message| message.sender.is_some());
-    if wanted { unix::set_option(fd, libc::SO_PASSCRED, 1) } else { Ok(()) }
-}
-
-/// Lets a socket send so much that nobody has received.
-fn make_room(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
-    let now = unix::option(fd, libc::SO_SNDBUF)?;
-    let wanted = i32::try_from(bytes).unwrap_or(i32::MAX / 2);
-    if wanted <= now / 2 {
-        return Ok(());
-    }
-    resize(fd, libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, wanted)
-}
-
-/// Sets a buffer's size, beyond what is usual if that is allowed.
-fn resize(fd: BorrowedFd<'_>, force: i32, usual: i32, bytes: i32) -> io::Result<()> {
-    unix::set_option(fd, force, bytes).or_else(|_| unix::set_option(fd, usual, bytes))
-}
-
 /// Options, and directions that have ended.
 fn settle(fd: BorrowedFd<'_>, socket: &UnixSocket) -> io::Result<()> {
     for (name, value) in &socket.options {
@@ -714,16 +502,4 @@ fn owner(snapshot: &Snapshot, socket: u32) -> Option<(u32, u32)> {
         let credentials = &process.threads.first()?.credentials;
         Some((credentials.uids[1], credentials.gids[1]))
     })
-}
-
-/// A file is what it was, by its time too: so that it is known again.
-fn finish_file(file: &SocketFile) -> io::Result<()> {
-    let path = Path::new(OsStr::from_bytes(&file.path));
-    // Only root can give files away; its owner is who made it otherwise.
-    let _ = std::os::unix::fs::lchown(path, Some(file.owner.0), Some(file.owner.1));
-    fs::set_permissions(path, Permissions::from_mode(file.mode))?;
-    let seconds = file.modified.div_euclid(1_000_000_000);
-    let time = TimeSpec::new(seconds, file.modified.rem_euclid(1_000_000_000));
-    utimensat(AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink)?;
-    Ok(())
 }
