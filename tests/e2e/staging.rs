@@ -136,7 +136,6 @@ fn cut_ten_times(length: usize, rate: &str, moved: impl Fn(u64) -> u64) -> Optio
         if !in_the_middle {
             // The link is as fast as ever where the processor isn't.
             assert!(cut >= 5, "all of it arrived after {cut} cuts");
-            eprintln!("all of it arrived after {cut} cuts");
             break;
         }
         match cut % 3 {
