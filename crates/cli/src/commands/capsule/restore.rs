@@ -141,7 +141,12 @@ fn wait(restored: &Restored, signals: &SigSet) -> io::Result<i32> {
 fn stop_with(restored: &Restored) -> io::Result<()> {
     let root = Pid::from_raw(restored.pid);
     let how = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG | WaitPidFlag::__WALL;
-    let stopped = matches!(waitid(Id::Pid(root), how)?, WaitStatus::Stopped(..));
+    let stopped = match waitid(Id::Pid(root), how) {
+        Ok(status) => matches!(status, WaitStatus::Stopped(..)),
+        // It has ended, which isn't asked for here.
+        Err(Errno::ECHILD) => false,
+        Err(error) => return Err(error.into()),
+    };
     let terminal = terminal::standard().filter(|_| stopped && restored.in_foreground);
     let Some(terminal) = terminal else { return Ok(()) };
     let group = terminal::foreground(&terminal)?;
