@@ -140,8 +140,9 @@ impl Target {
 exec setsid "$@""#;
         let folder = lab.fresh()?;
         let said = folder.join("said");
-        let child = Command::new("sh")
-            .args(["-c", ALONE, "sh"])
+        // Not sh: dash knows descriptors of one digit only.
+        let child = Command::new("bash")
+            .args(["-c", ALONE, "bash"])
             .arg(program)
             .args(case.arguments)
             .current_dir(&folder)
