@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -111,6 +111,15 @@ fn own_test(name: &str) -> String {
     format!("{} --exact {name} --nocapture", own.display())
 }
 
+/// The image of a program that a command starts at a terminal, which is gone then.
+fn image_at_a_terminal(command: &str, folder: &Path) -> PathBuf {
+    let image = folder.join("image");
+    let _seat = Seat::new(command, folder, None);
+    let pid = eventually("its number", || text(folder, "pid"));
+    taken(pid.parse().expect("a number"), &image);
+    image
+}
+
 #[test]
 fn a_job_goes_on_at_another_terminal() {
     if let Ok(image) = std::env::var(IMAGE) {
@@ -120,12 +129,9 @@ fn a_job_goes_on_at_another_terminal() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let (folder, image) = (folder.path(), folder.path().join("image"));
-    let command = format!("stty rows 11 cols 22; python3 {SCRIPT}; exit 0");
-    let seat = Seat::new(&command, folder, None);
-    let pid = eventually("its number", || text(folder, "pid"));
-    taken(pid.parse().expect("a number"), &image);
-    drop(seat);
+    let folder = folder.path();
+    let image =
+        image_at_a_terminal(&format!("stty rows 11 cols 22; python3 {SCRIPT}; exit 0"), folder);
 
     let own = own_test("a_job_goes_on_at_another_terminal");
     let command =
@@ -154,12 +160,9 @@ fn a_session_takes_a_terminal_that_is_nobodys() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let (folder, image) = (folder.path(), folder.path().join("image"));
-    let command = format!("stty rows 11 cols 22; exec python3 {SCRIPT}");
-    let seat = Seat::new(&command, folder, None);
-    let pid = eventually("its number", || text(folder, "pid"));
-    taken(pid.parse().expect("a number"), &image);
-    drop(seat);
+    let folder = folder.path();
+    let image =
+        image_at_a_terminal(&format!("stty rows 11 cols 22; exec python3 {SCRIPT}"), folder);
 
     let master = File::options().read(true).write(true).open("/dev/ptmx").expect("it was there");
     terminal::set_locked(&master, false).expect("it is ours");
