@@ -7,6 +7,7 @@
 //! | `refused:WORD` | its checkpoint has to be refused, with WORD in the message; then it goes on and passes |
 //! | `hard` | beyond the core: kept apart until it is carried; with `refused:WORD`, to be refused until then |
 //! | `slow` | takes more than some seconds |
+//! | `once` | the next image of it, if it runs on after one, may lack something |
 //! | `same-pids` | looks into /proc, so it has to be restored where that shows its own numbers |
 //! | `outside-session` | it isn't started in a session of its own, and can't have its session back |
 //! | `static` | it is linked statically, to a fixed address |
