@@ -258,6 +258,7 @@ fn take(
         }
         phases.end("store");
     }
+    fail(FaultPoint::Stored)?;
     if !copies.is_empty() {
         frozen_us += micros(copies.end());
         phases.end("reap");
@@ -282,20 +283,23 @@ fn take(
     })
 }
 
-/// About how much memory a tree has of its own, by what its processes' status says.
+/// About how much memory the largest process of a tree has, by what its status says. Not the sum: those that were
+/// forked share most of theirs, and room that isn't needed may be missed elsewhere.
 fn expected_bytes(root: i32) -> u64 {
-    let mut kib = 0;
+    let mut largest = 0;
     proc::walk(root, |proc, _| {
         let status = proc.read("status").unwrap_or_default();
+        let mut kib = 0;
         for (name, value) in proc::fields(&status) {
             if ["RssAnon", "RssShmem", "VmSwap"].contains(&name) {
                 let value = value.split(' ').next().and_then(|kib| kib.parse::<u64>().ok());
                 kib += value.unwrap_or(0);
             }
         }
+        largest = largest.max(kib);
         true
     });
-    kib * 1024
+    largest * 1024
 }
 
 /// Looks, without stopping anything, for what a checkpoint of the tree would be refused for. A running

@@ -15,6 +15,8 @@ pub enum FaultPoint {
     Copied,
     /// The target runs again; the image has no name yet.
     Thawed,
+    /// All pages are in the file; forks that kept them are there still.
+    Stored,
     /// The image is on the disk; the target isn't killed yet.
     Written,
     /// Restoring: the namespaces are there.
@@ -35,13 +37,14 @@ impl FaultPoint {
         [Self::Prepared, Self::Spaces, Self::Opened, Self::Filled, Self::Built, Self::Released];
 
     /// Those of a checkpoint, in order.
-    pub const CHECKPOINTING: [Self; 7] = [
+    pub const CHECKPOINTING: [Self; 8] = [
         Self::Prepared,
         Self::Stopped,
         Self::Held,
         Self::Collected,
         Self::Copied,
         Self::Thawed,
+        Self::Stored,
         Self::Written,
     ];
 }

@@ -15,6 +15,7 @@
 
 mod dump;
 mod error;
+mod events;
 mod fault;
 mod freeze;
 #[doc(hidden)]

@@ -23,7 +23,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 use outlast_os::foreign;
 use outlast_os::shared::SharedWords;
 use outlast_os::terminal::{self, Queue, Settings};
@@ -228,11 +228,9 @@ pub(crate) fn ready(end: &OwnedFd) -> io::Result<bool> {
     events(end, PollFlags::POLLIN)
 }
 
-/// Whether something that is asked for, or an error or a hang-up that is, is so.
+/// Whether something that is asked for is so.
 pub(crate) fn events(end: &OwnedFd, which: PollFlags) -> io::Result<bool> {
-    let mut asked = [PollFd::new(end.as_fd(), which)];
-    poll(&mut asked, PollTimeout::ZERO)?;
-    Ok(asked[0].revents().is_some_and(|events| events.intersects(which)))
+    Ok(crate::events::now(end, which)?.intersects(which))
 }
 
 /// A slave of our own, which never makes us wait.

@@ -26,17 +26,12 @@ impl Frozen {
     }
 
     fn hold_process(&mut self, index: usize) -> Result<(), CheckpointError> {
-        let process = &mut self.processes[index];
-        let pid = process.pid;
-        let text = process.proc().read("smaps").doing("reading smaps", pid)?;
-        process.areas = parse_areas(&text).doing("reading smaps", pid)?;
-        for thread in &process.threads {
-            self.rescue.hold(thread.slot, &thread.held);
-        }
+        self.write_down(index, "smaps")?;
         let stepped = self.leave_vdso(index)?;
         self.prepare(index)?;
         self.map_scratch(index)?;
         let process = &self.processes[index];
+        let pid = process.pid;
         for nth in stepped {
             // Ends its stepping: it would outlive us, and nobody would catch its traps.
             let remote = process.remote_in(&process.threads[nth]);
@@ -47,14 +42,20 @@ impl Frozen {
 
     /// Prepares a process for calls that need no memory for results.
     pub(super) fn park(&mut self, index: usize) -> Result<(), CheckpointError> {
+        self.write_down(index, "maps")?;
+        self.prepare(index)
+    }
+
+    /// Reads what is mapped, from either file, and writes down what the threads are.
+    fn write_down(&mut self, index: usize, file: &str) -> Result<(), CheckpointError> {
         let process = &mut self.processes[index];
-        let pid = process.pid;
-        let text = process.proc().read("maps").doing("reading maps", pid)?;
-        process.areas = parse_areas(&text).doing("reading maps", pid)?;
+        let text = process.proc().read(file);
+        let areas = text.and_then(|text| parse_areas(&text));
+        process.areas = areas.doing("reading what is mapped", process.pid)?;
         for thread in &process.threads {
             self.rescue.hold(thread.slot, &thread.held);
         }
-        self.prepare(index)
+        Ok(())
     }
 
     /// Puts the loop in place, threads to sleep in it, and chooses where calls are made.

@@ -10,9 +10,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, SpliceFFlags, fcntl, tee};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 use outlast_image::{FileId, Open, Packet};
 
+use crate::events;
 use crate::proc::DescriptorInfo;
 
 use super::super::Collected;
@@ -208,27 +209,21 @@ fn refuse(collected: &mut Collected, end: &End) {
 fn outside(pid: i32, number: i32) -> io::Result<bool> {
     let process = outlast_os::foreign::pidfd_open(pid)?;
     let end = outlast_os::foreign::pidfd_getfd(process.as_fd(), number)?;
-    let mut asked = [PollFd::new(end.as_fd(), PollFlags::empty())];
-    poll(&mut asked, PollTimeout::ZERO)?;
-    Ok(asked[0].revents().is_none_or(|events| events.is_empty()))
+    Ok(events::now(&end, PollFlags::empty())?.is_empty())
 }
 
 fn hung(end: &End, sign: PollFlags) -> io::Result<bool> {
     let Some(handle) = &end.handle else { return Ok(false) };
-    let mut asked = [PollFd::new(handle.as_fd(), PollFlags::empty())];
-    poll(&mut asked, PollTimeout::ZERO)?;
-    Ok(asked[0].revents().is_some_and(|events| events.intersects(sign)))
+    Ok(events::now(handle, PollFlags::empty())?.intersects(sign))
 }
 
 /// Whether something can be read.
 pub(super) fn ready(end: &OwnedFd) -> io::Result<bool> {
-    let mut asked = [PollFd::new(end.as_fd(), PollFlags::POLLIN)];
-    Ok(poll(&mut asked, PollTimeout::ZERO)? > 0)
+    Ok(!events::now(end, PollFlags::POLLIN)?.is_empty())
 }
 
 fn writable(end: &OwnedFd) -> io::Result<bool> {
-    let mut asked = [PollFd::new(end.as_fd(), PollFlags::POLLOUT)];
-    Ok(poll(&mut asked, PollTimeout::ZERO)? > 0)
+    Ok(!events::now(end, PollFlags::POLLOUT)?.is_empty())
 }
 
 /// What is in a pipe, which keeps it.

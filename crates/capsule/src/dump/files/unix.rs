@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::PollFlags;
 use outlast_image::{Open, SocketFile, UnixKind, UnixLink, UnixMessage, UnixSocket};
 use outlast_os::foreign;
 use outlast_os::unix::{self, Message, Told};
@@ -421,9 +421,7 @@ fn own_pid() -> i32 {
 
 fn events(handle: &OwnedFd) -> io::Result<PollFlags> {
     let wanted = PollFlags::POLLIN | PollFlags::POLLOUT | PollFlags::POLLPRI;
-    let mut asked = [PollFd::new(handle.as_fd(), wanted)];
-    poll(&mut asked, PollTimeout::ZERO)?;
-    Ok(asked[0].revents().unwrap_or(PollFlags::empty()))
+    crate::events::now(handle, wanted)
 }
 
 /// The file of a socket's name: `None` if it was removed; `Err` says why it can't be made again.
